@@ -1,0 +1,1 @@
+//! All wiring on one page.

@@ -1,0 +1,1 @@
+//! What a client may say, and what it is answered.

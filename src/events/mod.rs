@@ -1,0 +1,1 @@
+//! The catalogue: what comes in, what goes out, to which rooms.

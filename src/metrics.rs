@@ -1,0 +1,1 @@
+//! Counters that everyone adds to; `/metrics` shows them.

@@ -1,0 +1,97 @@
+//! An event as it leaves the hub: encoded once a dialect, by whoever needs it first, for all its receivers.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::Serialize;
+
+use super::websocket;
+
+/// How a receiver wants its events written.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Dialect {
+    /// Socket.IO 5 over Engine.IO 4 on a websocket: a text frame `42["name",data]`.
+    SocketIo,
+    /// The plain protocol: a text frame `{"event":"name","data":data}`.
+    Plain,
+}
+
+impl Dialect {
+    /// How many there are.
+    pub const COUNT: usize = 2;
+}
+
+/// A named event with its data, and its encodings.
+///
+/// The name is one of the hub's own or has been checked; the data is JSON text, written by serde_json
+/// once. Neither is looked at again: a receiver costs a reference to the frame of its dialect.
+#[derive(Debug)]
+pub struct Event {
+    name: Cow<'static, str>,
+    data: Box<str>,
+    frames: [OnceLock<Bytes>; Dialect::COUNT],
+}
+
+impl Event {
+    /// An event with `data` as its only argument.
+    ///
+    /// # Panics
+    /// Never with the hub's own types: serde_json fails only on maps with keys that are no strings and
+    /// on errors that a type raises by itself; such data becomes `null`.
+    pub fn new(name: impl Into<Cow<'static, str>>, data: &impl Serialize) -> Event {
+        let data = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
+        Event::from_json(name, data.into_boxed_str())
+    }
+
+    /// An event whose data is JSON text already.
+    pub fn from_json(name: impl Into<Cow<'static, str>>, data: Box<str>) -> Event {
+        Event { name: name.into(), data, frames: [const { OnceLock::new() }; Dialect::COUNT] }
+    }
+
+    /// The event's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The data, as JSON text.
+    pub fn data(&self) -> &str {
+        &self.data
+    }
+
+    /// The whole websocket frame for receivers of `dialect`, made at the first call.
+    pub fn frame(&self, dialect: Dialect) -> &Bytes {
+        self.frames[dialect as usize].get_or_init(|| match dialect {
+            Dialect::SocketIo => self.encode("42[", ",", "]"),
+            Dialect::Plain => self.encode("{\"event\":", ",\"data\":", "}"),
+        })
+    }
+
+    fn encode(&self, open: &str, between: &str, close: &str) -> Bytes {
+        let name = serde_json::to_string(&self.name).unwrap_or_else(|_| "\"\"".to_owned());
+        let len = open.len() + name.len() + between.len() + self.data.len() + close.len();
+        let mut out = BytesMut::with_capacity(len + websocket::MAX_SERVER_HEADER);
+        websocket::put_header(&mut out, websocket::Opcode::Text, len);
+        for part in [open, &name, between, &self.data, close] {
+            out.put_slice(part.as_bytes());
+        }
+        out.freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_encoded_once_for_all_receivers_of_a_dialect() {
+        let event = Event::new("campaign:updated", &serde_json::json!({"campaignId": "c|1"}));
+        let frame = event.frame(Dialect::SocketIo);
+        assert_eq!(&frame[2..], br#"42["campaign:updated",{"campaignId":"c|1"}]"#);
+        assert_eq!(frame[..2], [0x81, (frame.len() - 2) as u8]);
+        assert_eq!(frame.as_ptr(), event.frame(Dialect::SocketIo).as_ptr());
+        let plain = event.frame(Dialect::Plain);
+        assert_eq!(&plain[2..], br#"{"event":"campaign:updated","data":{"campaignId":"c|1"}}"#);
+    }
+}

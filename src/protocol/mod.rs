@@ -1,0 +1,15 @@
+//! Wire formats, pure: no I/O, no actors.
+//!
+//! | file | what | source |
+//! |---|---|---|
+//! | [`frame`] | an event, encoded once a dialect for all its receivers | |
+//! | [`websocket`] | frame headers, masking, close codes | RFC 6455 |
+//! | [`engineio`] | packets and payloads | Engine.IO protocol v4 |
+//! | [`socketio`] | packets, acks, attachments | Socket.IO protocol v5 |
+//! | [`plain`] | one JSON object a text frame | `docs/plain-websocket.md` |
+
+pub mod engineio;
+pub mod frame;
+pub mod plain;
+pub mod socketio;
+pub mod websocket;

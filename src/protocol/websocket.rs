@@ -1,0 +1,1 @@
+//! Websocket frames (RFC 6455).

@@ -1,0 +1,1 @@
+//! A socket: outbox, heartbeat, acks, close.

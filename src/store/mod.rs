@@ -1,0 +1,5 @@
+//! The database: pool, schema, queries, the one writer.
+
+pub mod record;
+
+pub use record::{NotificationRow, Record, Recipient};
