@@ -1,6 +1,7 @@
 //! Times: milliseconds since 1970 inside, RFC 3339 in UTC with milliseconds outside.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -15,6 +16,13 @@ pub fn now_ms() -> Millis {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
         Err(_) => 0, // a clock before 1970
     }
+}
+
+/// Milliseconds since this process first asked: a clock that never jumps, for everything that is a span
+/// and not a date.
+pub fn uptime_ms() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// `2026-05-04T10:20:30.123Z`. Times outside the years 0 to 9999 give the nearest end.

@@ -34,42 +34,43 @@
 //! | [`socket`] | the socket actor: outbox, heartbeat, acks, close; calls a `Namespace` |
 //! | [`protocol`] | pure: Engine.IO, Socket.IO, plain JSON and websocket framing |
 //! | [`config`] | settings, one file a section |
-//! | [`close`], [`ids`], [`clock`], [`metrics`] | small things everyone uses |
+//! | [`close`], [`ids`], [`clock`], [`metrics`], [`vital`] | small things everyone uses |
 
 // the hub
 #[cfg(feature = "hub")]
-pub mod cli;
+pub mod admin;
 #[cfg(feature = "hub")]
 pub mod app;
 #[cfg(feature = "hub")]
-pub mod http;
-#[cfg(feature = "hub")]
-pub mod admin;
-#[cfg(feature = "hub")]
-pub mod client;
+pub mod auth;
 #[cfg(feature = "hub")]
 pub mod bridge;
 #[cfg(feature = "hub")]
+pub mod cli;
+#[cfg(feature = "hub")]
+pub mod client;
+#[cfg(feature = "hub")]
 pub mod events;
 #[cfg(feature = "hub")]
-pub mod store;
+pub mod http;
 #[cfg(feature = "hub")]
-pub mod auth;
+pub mod store;
 
 // the server
 #[cfg(feature = "server")]
-pub mod transport;
+pub mod protocol;
 #[cfg(feature = "server")]
 pub mod rooms;
 #[cfg(feature = "server")]
 pub mod socket;
 #[cfg(feature = "server")]
-pub mod protocol;
+pub mod transport;
 
 // everyone
+pub mod clock;
+pub mod close;
 #[cfg(feature = "hub")]
 pub mod config;
-pub mod close;
 pub mod ids;
-pub mod clock;
 pub mod metrics;
+pub mod vital;

@@ -1,1 +1,135 @@
-//! Counters that everyone adds to; `/metrics` shows them.
+//! Counters that everyone adds to; `/metrics` shows them (CONTRACT 10). The doc comment of a field is
+//! its help text's source; labels are resolved here, once, so that the hot path only adds.
+
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+/// All counters of one hub.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Where they are gathered from.
+    pub registry: Registry,
+    /// Sockets that were let in, since start.
+    pub connected: IntCounter,
+    /// Sockets that were let in and are gone, since start.
+    pub disconnected: IntCounter,
+    /// Sockets that are in now.
+    pub active: IntGauge,
+    /// Copies of events handed to sockets, since start.
+    pub deliveries: IntCounter,
+    /// Messages by type and direction. `type` is a known event name or `other`.
+    pub messages: IntCounterVec,
+    /// Size of messages by type, in bytes.
+    pub message_size: HistogramVec,
+    /// Members by kind of room.
+    pub room_members: IntGaugeVec,
+    /// From the publisher's timestamp to the hand-over to the lanes, in seconds.
+    pub publish_delay: HistogramVec,
+    /// Refused messages by reason.
+    pub refused: IntCounterVec,
+    /// Gaps told, by source.
+    pub gaps: IntCounterVec,
+    /// Sockets closed because they did not read.
+    pub slow_consumers: IntCounter,
+    /// Bytes that peers have not taken yet.
+    pub unsent_bytes: IntGauge,
+    /// Items in a bounded queue.
+    pub queue_depth: IntGaugeVec,
+    /// Items that a full queue refused.
+    pub queue_overflow: IntCounterVec,
+    /// Whether a dependency can be reached (1) or not (0).
+    pub dependency_up: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Counters at zero, in a registry of their own (two hubs in one process do not share them).
+    pub fn new() -> Metrics {
+        let registry = Registry::new();
+        let make = Maker(&registry);
+        let connections =
+            make.counters("websocket_connections_total", "Connections since start.", &["status"]);
+        Metrics {
+            connected: connections.with_label_values(&["connected"]),
+            disconnected: connections.with_label_values(&["disconnected"]),
+            active: make.gauge("websocket_connections_active", "Sockets that are connected now."),
+            deliveries: make.counter("roomcast_deliveries_total", "Copies of events handed to sockets."),
+            messages: make.counters(
+                "websocket_messages_total",
+                "Messages since start.",
+                &["type", "direction"],
+            ),
+            message_size: make.histograms(
+                "websocket_message_size_bytes",
+                "Size of messages.",
+                "type",
+                &[100.0, 500.0, 1000.0, 5000.0, 10000.0, 50000.0],
+            ),
+            room_members: make.gauges("websocket_room_members", "Members by kind of room.", "room"),
+            publish_delay: make.histograms(
+                "roomcast_publish_delay_seconds",
+                "From the publisher's timestamp, or the receipt where it has none, to the fan-out.",
+                "source",
+                &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0],
+            ),
+            refused: make.counters("roomcast_refused_messages_total", "Refused messages.", &["reason"]),
+            gaps: make.counters(
+                "roomcast_gaps_total",
+                "Times that events may have been missed.",
+                &["source"],
+            ),
+            slow_consumers: make.counter("roomcast_slow_consumers_total", "Sockets closed for not reading."),
+            unsent_bytes: make.gauge("roomcast_unsent_bytes", "Bytes that peers have not taken yet."),
+            queue_depth: make.gauges("roomcast_queue_depth", "Items in a bounded queue.", "queue"),
+            queue_overflow: make.counters(
+                "roomcast_queue_overflow_total",
+                "Items that a full queue refused.",
+                &["queue"],
+            ),
+            dependency_up: make.gauges("roomcast_dependency_up", "Whether it can be reached.", "dependency"),
+            registry,
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
+    }
+}
+
+/// Makes a metric and registers it. The names are constants: a mistake shows in every test.
+struct Maker<'a>(&'a Registry);
+
+#[allow(
+    clippy::expect_used,
+    reason = "names are constants of this file; a wrong or doubled one fails every test"
+)]
+impl Maker<'_> {
+    fn register<M: prometheus::core::Collector + Clone + 'static>(&self, metric: prometheus::Result<M>) -> M {
+        let metric = metric.expect("a metric's name and labels are well formed");
+        self.0.register(Box::new(metric.clone())).expect("a metric's name is used once");
+        metric
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::new(name, help))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::new(name, help))
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(name, help), &[label]))
+    }
+
+    fn histograms(&self, name: &str, help: &str, label: &str, buckets: &[f64]) -> HistogramVec {
+        let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        self.register(HistogramVec::new(opts, &[label]))
+    }
+}

@@ -1,0 +1,203 @@
+//! Other names of rooms: `owner:<x>` is one of the room of whoever owns x, while anyone is in it.
+
+use super::super::RoomId;
+use super::super::publication::RoomName;
+use super::super::request::Join;
+use super::{Ledger, Outputs};
+use crate::ids::Uid;
+
+/// Asks the layer above for the other names of a room.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AliasLoad {
+    /// The room.
+    pub room: RoomName,
+    /// Names that its members claim.
+    pub claims: Vec<RoomName>,
+    /// To be given back with the answer: an older one is ignored.
+    pub generation: u64,
+}
+
+/// What is known of a room's other names.
+#[derive(Default)]
+pub(super) enum AliasState {
+    /// Nobody has asked for them.
+    #[default]
+    None,
+    /// They are being loaded; these joins wait for it until then. `names` stand meanwhile.
+    Loading {
+        generation: u64,
+        names: Vec<RoomName>,
+        claims: Vec<RoomName>,
+        parked: Vec<(u64, Join)>,
+        until: u64,
+    },
+    /// They are known. `complete` is false where the store could not say: it is asked again.
+    Loaded { names: Vec<RoomName>, claims: Vec<RoomName>, complete: bool, again: u64 },
+}
+
+impl AliasState {
+    /// The names that stand now.
+    pub(super) fn names(&self) -> &[RoomName] {
+        match self {
+            AliasState::None => &[],
+            AliasState::Loading { names, .. } | AliasState::Loaded { names, .. } => names,
+        }
+    }
+
+    pub(super) fn names_mut(&mut self) -> Option<&mut Vec<RoomName>> {
+        match self {
+            AliasState::None => None,
+            AliasState::Loading { names, .. } | AliasState::Loaded { names, .. } => Some(names),
+        }
+    }
+}
+
+impl<R> Ledger<R> {
+    /// Whether a room's other names are not known yet, or not all that this client claims were looked at.
+    pub(super) fn must_load(&self, id: RoomId, wanted: &[RoomName]) -> bool {
+        match self.rooms[id.0 as usize].as_ref().map(|room| &room.alias) {
+            Some(AliasState::Loaded { claims, .. }) => wanted.iter().any(|name| !claims.contains(name)),
+            _ => true,
+        }
+    }
+
+    /// Lets a join wait until the room's other names are loaded.
+    pub(super) fn park(
+        &mut self,
+        id: RoomId,
+        request: u64,
+        join: Join,
+        mut wanted: Vec<RoomName>,
+        now: u64,
+        out: &mut Outputs<R>,
+    ) {
+        let until = now + self.limits.alias_patience;
+        let Some(room) = &mut self.rooms[id.0 as usize] else { return };
+        let (names, claims, mut parked) = match std::mem::take(&mut room.alias) {
+            AliasState::Loading { generation, names, claims, mut parked, until }
+                if wanted.iter().all(|name| claims.contains(name)) =>
+            {
+                parked.push((request, join));
+                room.alias = AliasState::Loading { generation, names, claims, parked, until };
+                return;
+            }
+            AliasState::Loading { names, claims, parked, .. } => (names, claims, parked),
+            AliasState::Loaded { names, claims, .. } => (names, claims, Vec::new()),
+            AliasState::None => Default::default(),
+        };
+        wanted.extend(claims);
+        wanted.sort();
+        wanted.dedup();
+        parked.push((request, join));
+        self.generation += 1;
+        let generation = self.generation;
+        out.loads.push(AliasLoad { room: room.name.clone(), claims: wanted.clone(), generation });
+        room.alias = AliasState::Loading { generation, names, claims: wanted, parked, until };
+    }
+
+    /// The other names of a room have been loaded; none where the store could not say.
+    pub fn loaded(
+        &mut self,
+        name: &RoomName,
+        generation: u64,
+        names: Option<Vec<RoomName>>,
+        now: u64,
+        out: &mut Outputs<R>,
+    ) {
+        let Some(&id) = self.names.get(name) else { return };
+        let Some(room) = &mut self.rooms[id.0 as usize] else { return };
+        match std::mem::take(&mut room.alias) {
+            AliasState::Loading { generation: current, names: old, claims, parked, .. }
+                if current == generation =>
+            {
+                self.remove_aliases(id, &old);
+                self.settle_aliases(id, names, claims, now);
+                for (request, join) in parked {
+                    self.pass_on(id, request, join, out);
+                }
+            }
+            AliasState::Loaded { names: old, claims, complete: false, .. } => {
+                self.remove_aliases(id, &old);
+                self.settle_aliases(id, names, claims, now);
+            }
+            other => room.alias = other,
+        }
+    }
+
+    fn settle_aliases(&mut self, id: RoomId, names: Option<Vec<RoomName>>, claims: Vec<RoomName>, now: u64) {
+        /// Milliseconds until a store that could not say is asked again.
+        const AGAIN: u64 = 1_000;
+        let complete = names.is_some();
+        let names = names.unwrap_or_else(|| claims.clone());
+        self.add_aliases(id, &names);
+        if let Some(room) = &mut self.rooms[id.0 as usize] {
+            room.alias = AliasState::Loaded { names, claims, complete, again: now + AGAIN };
+        }
+    }
+
+    /// Ends waits that are over and asks again where the store could not say.
+    pub(super) fn tick_aliases(&mut self, now: u64, out: &mut Outputs<R>) {
+        let mut overdue = Vec::new();
+        for room in self.rooms.iter_mut().flatten() {
+            match &mut room.alias {
+                AliasState::Loading { generation, until, .. } if *until <= now => {
+                    overdue.push((room.name.clone(), *generation));
+                }
+                AliasState::Loaded { complete: false, claims, again, .. } if *again <= now => {
+                    *again = now + 5_000;
+                    self.generation += 1;
+                    let generation = self.generation;
+                    out.loads.push(AliasLoad { room: room.name.clone(), claims: claims.clone(), generation });
+                }
+                _ => {}
+            }
+        }
+        for (name, generation) in overdue {
+            self.loaded(&name, generation, None, now, out);
+        }
+    }
+
+    /// The owner of something has changed: its alias is this room now, if that has members.
+    pub fn move_alias(&mut self, alias: &RoomName, to: Option<&RoomName>) {
+        for id in self.aliases.remove(alias).unwrap_or_default() {
+            if let Some(names) = self.rooms[id.0 as usize].as_mut().and_then(|room| room.alias.names_mut()) {
+                names.retain(|name| name != alias);
+            }
+        }
+        let Some(&id) = to.and_then(|name| self.names.get(name)) else { return };
+        if let Some(names) = self.rooms[id.0 as usize].as_mut().and_then(|room| room.alias.names_mut()) {
+            names.push(alias.clone());
+            self.add_aliases(id, std::slice::from_ref(alias));
+        }
+    }
+
+    fn add_aliases(&mut self, id: RoomId, names: &[RoomName]) {
+        for name in names {
+            let ids = self.aliases.entry(name.clone()).or_default();
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+    }
+
+    pub(super) fn remove_aliases(&mut self, id: RoomId, names: &[RoomName]) {
+        for name in names {
+            if let Some(ids) = self.aliases.get_mut(name) {
+                ids.retain(|other| *other != id);
+                if ids.is_empty() {
+                    self.aliases.remove(name);
+                }
+            }
+        }
+    }
+
+    /// Takes out what a socket waits for here.
+    pub(super) fn take_parked(&mut self, id: RoomId, uid: Uid) -> Vec<(u64, Join)> {
+        match self.rooms[id.0 as usize].as_mut().map(|room| &mut room.alias) {
+            Some(AliasState::Loading { parked, .. }) => {
+                parked.extract_if(.., |(_, join)| join.place.uid == uid).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Stored events: each waits a moment for the store before it goes out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::super::members::Delivery;
+use super::super::permits::Permit;
+use super::super::publication::{Item, RoomName, State};
+use super::{Ledger, Outputs};
+use crate::protocol::frame::Event;
+
+pub(super) struct WaitingItem {
+    place: u64,
+    event: Arc<Event>,
+    item: Item,
+    /// Where it goes: what was published, or what the store says.
+    room: RoomName,
+    until: u64,
+    /// Set when the store has it.
+    mark: Option<i64>,
+    confirmed: bool,
+    /// Kept in flight while it waits.
+    permit: Arc<Permit>,
+}
+
+/// The writer says that something is in the store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Confirmed {
+    /// The newest state of a room, as it was written or found to be newer already.
+    State {
+        /// The room.
+        room: RoomName,
+        /// The time of what was written.
+        time: i64,
+        /// The newest place that it covers.
+        place: u64,
+    },
+    /// A stored event.
+    Item {
+        /// The place of its record.
+        place: u64,
+        /// The room that it belongs to; none where the store knows of nobody.
+        room: Option<RoomName>,
+        /// Its mark.
+        mark: Option<i64>,
+    },
+}
+
+impl<R> Ledger<R> {
+    pub(super) fn wait_for_store(
+        &mut self,
+        room: RoomName,
+        event: Arc<Event>,
+        item: Item,
+        now: u64,
+        permit: Arc<Permit>,
+    ) {
+        let place = self.place;
+        let until = now + self.limits.item_patience;
+        self.waiting_at.insert(place, room.clone());
+        self.waiting.entry(room.clone()).or_default().push_back(WaitingItem {
+            place,
+            event,
+            item,
+            room,
+            until,
+            mark: None,
+            confirmed: false,
+            permit,
+        });
+    }
+
+    /// The writer has written something.
+    pub fn confirmed(&mut self, what: Confirmed, now: u64, out: &mut Outputs<R>) {
+        match what {
+            Confirmed::State { room, time, place } => {
+                let covered = |(kept, at): &(State, u64)| (kept.time, *at) <= (time, place);
+                if self.kept.get(&room).is_some_and(covered) {
+                    self.kept.remove(&room);
+                }
+            }
+            Confirmed::Item { place, room, mark } => self.confirm_item(place, room, mark, now, out),
+        }
+    }
+
+    fn confirm_item(
+        &mut self,
+        place: u64,
+        room: Option<RoomName>,
+        mark: Option<i64>,
+        now: u64,
+        out: &mut Outputs<R>,
+    ) {
+        let Some(queue) = self.waiting_at.get(&place).cloned() else {
+            return self.forget_unconfirmed(place);
+        };
+        let items = self.waiting.get_mut(&queue).into_iter().flatten();
+        if let Some(item) = items.into_iter().find(|item| item.place == place) {
+            item.confirmed = true;
+            item.mark = mark;
+            item.room = room.unwrap_or_else(|| item.room.clone());
+        }
+        self.release(&queue, now, out);
+    }
+
+    fn forget_unconfirmed(&mut self, place: u64) {
+        self.unconfirmed.retain(|_, list| {
+            list.retain(|(at, ..)| *at != place);
+            !list.is_empty()
+        });
+    }
+
+    /// Lets go what the store has, or has had its time for; what was published later waits for what was
+    /// published before.
+    fn release(&mut self, queue: &RoomName, now: u64, out: &mut Outputs<R>) {
+        let mut deliveries = Vec::new();
+        let mut permits = Vec::new();
+        while let Some(items) = self.waiting.get_mut(queue) {
+            let Some(ready) = items.pop_front_if(|item| item.confirmed || item.until <= now) else { break };
+            if items.is_empty() {
+                self.waiting.remove(queue);
+            }
+            self.waiting_at.remove(&ready.place);
+            if !ready.confirmed {
+                let list = self.unconfirmed.entry(ready.room.clone()).or_default();
+                list.push((ready.place, ready.item.clone(), Arc::clone(&ready.event)));
+            }
+            permits.push(ready.permit);
+            let rooms = self.resolve(std::slice::from_ref(&ready.room));
+            if !rooms.is_empty() {
+                let item = Some((ready.item, ready.mark));
+                deliveries.push(Delivery { event: Some(ready.event), rooms, state: None, item });
+            }
+        }
+        if !deliveries.is_empty() {
+            self.hand_out(deliveries, permits, out);
+        }
+    }
+
+    /// Lets go what has waited long enough; to be called a few times a second.
+    pub fn tick(&mut self, now: u64, out: &mut Outputs<R>) {
+        let due = |items: &VecDeque<WaitingItem>| items.front().is_some_and(|item| item.until <= now);
+        let queues: Vec<RoomName> =
+            self.waiting.iter().filter(|(_, items)| due(items)).map(|(name, _)| name.clone()).collect();
+        queues.iter().for_each(|queue| self.release(queue, now, out));
+        self.tick_aliases(now, out);
+    }
+}

@@ -1,0 +1,271 @@
+//! The `ConnectionManager` actor: who is connected, and how many connections a user may have.
+//!
+//! Messages: [`Admit`] and [`Gone`] from sockets, [`Drain`] and [`Look`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use smallvec::SmallVec;
+
+use crate::clock::{self, Millis};
+use crate::close::CloseReason;
+use crate::ids::{Place, Sid, Uid};
+use crate::metrics::Metrics;
+use crate::protocol::frame::Dialect;
+use crate::socket::{Heard, Peer, Signal};
+
+/// What happens where a user would get one connection too many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnLimit {
+    /// The oldest goes.
+    EvictOldest,
+    /// The new one is refused.
+    RejectNew,
+}
+
+/// The manager's limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections of a user; 0 is no limit.
+    pub per_user: usize,
+    /// What happens at it.
+    pub on_limit: OnLimit,
+    /// How often idle sockets are looked for.
+    pub idle_check: Duration,
+    /// How long a socket may give no sign of life; zero is for ever.
+    pub idle_timeout: Duration,
+}
+
+/// A socket whose client has proved who it is.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Where it lives.
+    pub place: Place,
+    /// Its public name.
+    pub id: Sid,
+    /// Whose it is.
+    pub user: Arc<str>,
+    /// When it came, milliseconds since 1970.
+    pub connected_at: Millis,
+    /// When it was last heard.
+    pub heard: Arc<Heard>,
+    /// Its protocol.
+    pub dialect: Dialect,
+    /// What the handshake said.
+    pub peer: Arc<Peer>,
+    /// Its actor.
+    pub actor: Recipient<Signal>,
+}
+
+/// Asks for a connection to be let in.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Admit {
+    /// The connection.
+    pub connection: Connection,
+    /// Is told whether it may stay.
+    pub answer: Box<dyn FnOnce(Result<(), CloseReason>) + Send>,
+}
+
+/// A socket is gone.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Gone(pub Uid);
+
+/// Runs a look at the connections; only for what may wait.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Look(pub Box<dyn FnOnce(&Connections) + Send>);
+
+/// Who is connected, pure.
+#[derive(Debug, Default)]
+pub struct Connections {
+    all: HashMap<Uid, Connection>,
+    /// By user, oldest first.
+    users: HashMap<Arc<str>, SmallVec<[Uid; 2]>>,
+}
+
+impl Connections {
+    /// How many connections there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// How many users have one.
+    pub fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.all.values()
+    }
+
+    /// Adds a connection within the limit, in one step. Returns the one that has to go for it.
+    ///
+    /// # Errors
+    /// The limit is reached and the new one has to go.
+    pub fn add(
+        &mut self,
+        connection: Connection,
+        limits: &Limits,
+    ) -> Result<Option<Connection>, CloseReason> {
+        let of_user = self.users.entry(Arc::clone(&connection.user)).or_default();
+        let full = limits.per_user > 0 && of_user.len() >= limits.per_user;
+        if full && limits.on_limit == OnLimit::RejectNew {
+            return Err(CloseReason::ConnectionLimit);
+        }
+        let evicted = if full { Some(of_user.remove(0)) } else { None };
+        of_user.push(connection.place.uid);
+        self.all.insert(connection.place.uid, connection);
+        Ok(evicted.and_then(|uid| self.all.remove(&uid)))
+    }
+
+    /// Forgets a connection. Returns whether it was known.
+    pub fn remove(&mut self, uid: Uid) -> bool {
+        let Some(connection) = self.all.remove(&uid) else { return false };
+        if let Some(of_user) = self.users.get_mut(&connection.user) {
+            of_user.retain(|other| *other != uid);
+            if of_user.is_empty() {
+                self.users.remove(&connection.user);
+            }
+        }
+        true
+    }
+
+    /// Connections that have given no sign of life for `timeout_ms`.
+    pub fn idle(&self, now: u64, timeout_ms: u64) -> impl Iterator<Item = &Connection> {
+        self.all.values().filter(move |connection| connection.heard.get() + timeout_ms < now)
+    }
+}
+
+/// The manager.
+pub struct ConnectionManager {
+    connections: Connections,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+}
+
+impl ConnectionManager {
+    /// Nobody is connected yet.
+    pub fn new(limits: Limits, metrics: Arc<Metrics>) -> ConnectionManager {
+        ConnectionManager { connections: Connections::default(), limits, metrics }
+    }
+
+    fn note_gone(&self) {
+        self.metrics.disconnected.inc();
+        self.metrics.active.dec();
+    }
+
+    fn sweep(&self) {
+        let timeout = self.limits.idle_timeout.as_millis() as u64;
+        for connection in self.connections.idle(clock::uptime_ms(), timeout) {
+            connection.actor.do_send(Signal::Close(CloseReason::Idle));
+        }
+    }
+}
+
+impl Actor for ConnectionManager {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        if !self.limits.idle_check.is_zero() && !self.limits.idle_timeout.is_zero() {
+            ctx.run_interval(self.limits.idle_check, |act, _| act.sweep());
+        }
+    }
+}
+
+impl Handler<Admit> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, Admit { connection, answer }: Admit, _: &mut Context<Self>) {
+        match self.connections.add(connection, &self.limits) {
+            Ok(evicted) => {
+                self.metrics.connected.inc();
+                self.metrics.active.inc();
+                if let Some(evicted) = evicted {
+                    self.note_gone();
+                    evicted.actor.do_send(Signal::Close(CloseReason::ConnectionLimit));
+                }
+                answer(Ok(()));
+            }
+            Err(reason) => answer(Err(reason)),
+        }
+    }
+}
+
+impl Handler<Gone> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, Gone(uid): Gone, _: &mut Context<Self>) {
+        if self.connections.remove(uid) {
+            self.note_gone();
+        }
+    }
+}
+
+impl Handler<Look> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, Look(look): Look, _: &mut Context<Self>) {
+        look(&self.connections);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    struct Nobody;
+    impl Actor for Nobody {
+        type Context = Context<Self>;
+    }
+    impl Handler<Signal> for Nobody {
+        type Result = ();
+        fn handle(&mut self, _: Signal, _: &mut Context<Self>) {}
+    }
+
+    fn connection(uid: u64, actor: &Addr<Nobody>) -> Connection {
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Connection {
+            place: Place { worker: 0, slot: uid as u32, uid: Uid(uid) },
+            id: Sid::new(0, 0),
+            user: "u".into(),
+            connected_at: 0,
+            heard: Arc::default(),
+            dialect: Dialect::Plain,
+            peer: Arc::new(Peer { ip, user_agent: None, version: None, token: None }),
+            actor: actor.clone().recipient(),
+        }
+    }
+
+    fn limits(on_limit: OnLimit) -> Limits {
+        Limits { per_user: 2, on_limit, idle_check: Duration::ZERO, idle_timeout: Duration::ZERO }
+    }
+
+    #[actix::test]
+    async fn at_the_limit_the_oldest_goes_or_the_new_one_is_refused() {
+        let actor = Nobody.start();
+        let mut connections = Connections::default();
+        let evict = limits(OnLimit::EvictOldest);
+        for uid in 1..=2 {
+            assert!(connections.add(connection(uid, &actor), &evict).unwrap().is_none());
+        }
+        let evicted = connections.add(connection(3, &actor), &evict).unwrap();
+        assert_eq!(evicted.map(|old| old.place.uid), Some(Uid(1)));
+        let refused = connections.add(connection(4, &actor), &limits(OnLimit::RejectNew));
+        assert_eq!(refused.err(), Some(CloseReason::ConnectionLimit));
+        assert_eq!((connections.len(), connections.users()), (2, 1));
+        assert!(!connections.remove(Uid(1)), "the evicted one is forgotten already");
+        assert!(connections.remove(Uid(2)) && connections.remove(Uid(3)));
+        assert_eq!((connections.len(), connections.users()), (0, 0));
+    }
+}

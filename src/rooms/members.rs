@@ -1,0 +1,463 @@
+//! What a lane knows, pure: which of its worker's sockets are in which rooms, and who is about to be.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::RoomId;
+use super::lane::Leaving;
+use super::publication::{Item, State};
+use super::request::{Asked, CaughtUp, Found, Read, ReadAnswer, Refused};
+use super::watch::{Marks, Watch, WatchId};
+use crate::ids::{Place, Uid};
+use crate::protocol::ack::{AckRef, Outcome};
+use crate::protocol::frame::Event;
+use crate::socket::Slot;
+
+/// Where a lane's words go: the outboxes of its worker, or a test's notebook.
+pub trait Outlet {
+    /// Whether this socket still has this slot.
+    fn is_here(&self, slot: Slot, uid: Uid) -> bool;
+    /// Delivers an event, once a socket for each `number`.
+    fn deliver(&mut self, slots: &[Slot], number: u64, event: &Event);
+    /// Whether the event of this number was delivered to this socket.
+    fn was_reached(&self, slot: Slot, number: u64) -> bool;
+    /// Sends words to one socket, behind all that waits for it.
+    fn say(&mut self, slot: Slot, words: &[Word<'_>]);
+}
+
+/// Something said to one socket.
+#[derive(Debug)]
+pub enum Word<'a> {
+    /// An event.
+    Event(&'a Event),
+    /// The answer to an ack.
+    Ack(&'a AckRef, Outcome),
+}
+
+/// An event as the registry has ordered it.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The event; none where only its state matters.
+    pub event: Option<Arc<Event>>,
+    /// The rooms that it goes to.
+    pub rooms: SmallVec<[RoomId; 2]>,
+    /// The state that it sets, of this room.
+    pub state: Option<(RoomId, State)>,
+    /// Set where it is stored for the members of a room.
+    pub item: Option<(Item, Option<i64>)>,
+}
+
+/// A join in its place in the order.
+pub struct JoinOrder {
+    /// The socket.
+    pub place: Place,
+    /// The room.
+    pub room: RoomId,
+    /// The registry's number of this request.
+    pub request: u64,
+    /// How it is answered.
+    pub asked: Asked,
+    /// What has to be read first.
+    pub read: Option<Box<dyn Read>>,
+    /// The newest state that the store may not have yet.
+    pub kept: Option<State>,
+    /// Stored events that the store may not have yet.
+    pub items: Vec<(Arc<str>, Arc<Event>)>,
+    /// See [`super::request::Join::caught_up`].
+    pub caught_up: Option<CaughtUp>,
+}
+
+/// What a lane wants done after it handled something.
+pub enum Effect {
+    /// Begin a read for a watch.
+    Read {
+        /// The watch that waits for it.
+        watch: WatchId,
+        /// What to read.
+        read: Box<dyn Read>,
+        /// The socket's mark.
+        since: i64,
+    },
+    /// Tell the registry that a request came to nothing.
+    Drop {
+        /// The socket.
+        uid: Uid,
+        /// The room.
+        room: RoomId,
+        /// The newest request of it that the lane knows.
+        request: u64,
+    },
+}
+
+/// The state of one lane.
+#[derive(Debug)]
+pub struct Members<O> {
+    /// Where its words go.
+    pub outlet: O,
+    rooms: Vec<Room>,
+    /// By slot: where its socket is a member.
+    memberships: Vec<SmallVec<[Membership; 2]>>,
+    /// By slot: what its socket has been sent of its own stored events.
+    marks: HashMap<Slot, Marks>,
+    watches: HashMap<WatchId, Watch>,
+    watching: HashMap<Slot, SmallVec<[WatchId; 1]>>,
+    /// Watches by the time they must have been answered, in milliseconds of the uptime.
+    deadlines: VecDeque<(u64, WatchId)>,
+    /// How long a read may take, in milliseconds.
+    patience: u64,
+    next_watch: u64,
+    /// Number of the newest event.
+    number: u64,
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    live: Vec<Slot>,
+    watches: Vec<WatchId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Membership {
+    room: RoomId,
+    /// Position among the room's members.
+    at: u32,
+}
+
+impl<O: Outlet> Members<O> {
+    /// A lane without members; a read may take `patience` milliseconds.
+    pub fn new(outlet: O, patience: u64) -> Members<O> {
+        Members {
+            outlet,
+            rooms: Vec::new(),
+            memberships: Vec::new(),
+            marks: HashMap::new(),
+            watches: HashMap::new(),
+            watching: HashMap::new(),
+            deadlines: VecDeque::new(),
+            patience,
+            next_watch: 0,
+            number: 0,
+        }
+    }
+
+    // ── events ──────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Hands an event to every member of its rooms, once a socket, and shows it to those who watch.
+    pub fn deliver(&mut self, delivery: &Delivery) {
+        self.number += 1;
+        if let Some(event) = &delivery.event {
+            match &delivery.item {
+                None => self.fan_out(&delivery.rooms, event),
+                Some((item, mark)) => self.fan_out_item(&delivery.rooms, event, item, *mark),
+            }
+        }
+        self.show_watches(delivery);
+    }
+
+    fn fan_out(&mut self, rooms: &[RoomId], event: &Event) {
+        for room in rooms {
+            if let Some(room) = self.rooms.get(room.0 as usize) {
+                self.outlet.deliver(&room.live, self.number, event);
+            }
+        }
+    }
+
+    /// A stored event goes to its owner's sockets unless a read has sent it already.
+    fn fan_out_item(&mut self, rooms: &[RoomId], event: &Arc<Event>, item: &Item, mark: Option<i64>) {
+        for &id in rooms {
+            let Some(room) = self.rooms.get(id.0 as usize) else { continue };
+            let marks = &mut self.marks;
+            let first = |slot: &Slot| match marks.get_mut(slot).filter(|marks| marks.room == Some(id)) {
+                Some(marks) => {
+                    marks.mark = marks.mark.max(mark.unwrap_or(i64::MIN));
+                    marks.note(&item.id)
+                }
+                None => true,
+            };
+            let slots: Vec<Slot> = room.live.iter().copied().filter(first).collect();
+            self.outlet.deliver(&slots, self.number, event);
+            for watch in &room.watches {
+                if let Some(watch) = self.watches.get_mut(watch) {
+                    watch.items.push((Arc::clone(&item.id), Arc::clone(event)));
+                }
+            }
+        }
+    }
+
+    /// Rule 5, for those who watch the event's own room.
+    fn show_watches(&mut self, delivery: &Delivery) {
+        let Some(&first) = delivery.rooms.first().filter(|_| delivery.item.is_none()) else { return };
+        let Some(room) = self.rooms.get(first.0 as usize) else { return };
+        for id in &room.watches {
+            let Some(watch) = self.watches.get_mut(id) else { continue };
+            let state = delivery.state.as_ref().filter(|(room, _)| *room == first).map(|(_, state)| state);
+            match &delivery.event {
+                Some(event) => watch.pass(event, state, self.outlet.was_reached(watch.slot, self.number)),
+                None => watch.pass_silently(state),
+            }
+        }
+    }
+
+    // ── joining ─────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Handles a join in its place in the order (rules 3, 4 and 7).
+    pub fn join(&mut self, order: JoinOrder, now: u64, effects: &mut Vec<Effect>) {
+        let (slot, uid) = (order.place.slot, order.place.uid);
+        if !self.outlet.is_here(slot, uid) {
+            return;
+        }
+        self.remember_marks(slot, order.room, order.caught_up);
+        let Some(read) = order.read else {
+            self.enter(slot, order.room);
+            return self.answer_done(slot, &order.asked);
+        };
+        let has_state = !self.is_own_room(slot, order.room);
+        if self.is_live(slot, order.room) && !has_state {
+            return self.answer_done(slot, &order.asked); // it has had everything
+        }
+        let id = match self.find_watch(slot, order.room) {
+            Some(id) => id,
+            None => {
+                let watch = Watch::new(slot, uid, order.room, order.kept);
+                let id = self.open_watch(watch, now);
+                let since = self.marks.get(&slot).map_or(i64::MAX, |marks| marks.mark);
+                let optional = read.is_optional();
+                effects.push(Effect::Read { watch: id, read, since });
+                if let Some(watch) = self.watches.get_mut(&id) {
+                    (watch.optional, watch.items) = (optional, order.items);
+                }
+                id
+            }
+        };
+        if let Some(watch) = self.watches.get_mut(&id) {
+            watch.waiting.push(order.asked);
+            watch.request = order.request;
+        }
+    }
+
+    fn remember_marks(&mut self, slot: Slot, room: RoomId, caught_up: Option<CaughtUp>) {
+        let Some(caught_up) = caught_up else { return };
+        let marks = self.marks.entry(slot).or_insert_with(|| Marks::new(caught_up.mark, caught_up.ids));
+        marks.room = Some(room);
+    }
+
+    fn is_own_room(&self, slot: Slot, room: RoomId) -> bool {
+        self.marks.get(&slot).is_some_and(|marks| marks.room == Some(room))
+    }
+
+    fn open_watch(&mut self, mut watch: Watch, now: u64) -> WatchId {
+        self.next_watch += 1;
+        let id = WatchId(self.next_watch);
+        let room = self.room_mut(watch.room);
+        watch.at = room.watches.len() as u32;
+        room.watches.push(id);
+        self.watching.entry(watch.slot).or_default().push(id);
+        self.deadlines.push_back((now + self.patience, id));
+        self.watches.insert(id, watch);
+        id
+    }
+
+    fn find_watch(&self, slot: Slot, room: RoomId) -> Option<WatchId> {
+        let ids = self.watching.get(&slot)?;
+        ids.iter().copied().find(|id| self.watches.get(id).is_some_and(|watch| watch.room == room))
+    }
+
+    /// The registry did not let the socket in.
+    pub fn refuse(&mut self, place: Place, asked: &Asked, why: Refused) {
+        if self.outlet.is_here(place.slot, place.uid) {
+            self.answer_refused(place.slot, asked, why);
+        }
+    }
+
+    // ── the store's answer ──────────────────────────────────────────────────────────────────────────────
+
+    /// Handles what the store said; an answer that nobody waits for any more is dropped (rule 9).
+    pub fn answered(&mut self, id: WatchId, answer: ReadAnswer, effects: &mut Vec<Effect>) {
+        let Some(watch) = self.close_watch(id) else { return };
+        match answer {
+            ReadAnswer::Found(found) => self.let_in(watch, found),
+            ReadAnswer::Unavailable if watch.optional => self.let_in(watch, Found::default()),
+            ReadAnswer::Unavailable => self.turn_away(watch, Refused::Unavailable, effects),
+            ReadAnswer::Denied => {
+                self.exit(watch.slot, watch.room);
+                self.turn_away(watch, Refused::Denied, effects);
+            }
+        }
+    }
+
+    /// Rule 6: the snapshot, `subscribed`, and what passed since.
+    fn let_in(&mut self, mut watch: Watch, mut found: Found) {
+        let (newest, list) = watch.resolve(&found);
+        let snapshot = found.snapshot.take().map(|make| make(newest.as_ref()));
+        let mut words: Vec<Word<'_>> = Vec::new();
+        for asked in &watch.waiting {
+            words.extend(snapshot.as_ref().map(Word::Event));
+            words.push(Word::Event(asked.answers.done()));
+            words.extend(asked.ack.as_ref().map(|ack| Word::Ack(ack, asked.outcome())));
+        }
+        words.extend(list.iter().map(|event| Word::Event(event)));
+        let items = self.unsent_items(&watch, &found);
+        words.extend(items.iter().map(|event| Word::Event(event)));
+        self.outlet.say(watch.slot, &words);
+        drop(words);
+        self.enter(watch.slot, watch.room);
+    }
+
+    /// Stored events: those read, then those that passed, none that the socket has had.
+    fn unsent_items(&mut self, watch: &Watch, found: &Found) -> Vec<Arc<Event>> {
+        let Some(marks) = self.marks.get_mut(&watch.slot).filter(|marks| marks.room == Some(watch.room))
+        else {
+            return watch.items.iter().map(|(_, event)| Arc::clone(event)).collect();
+        };
+        marks.mark = marks.mark.max(found.mark);
+        let all = found.items.iter().chain(&watch.items);
+        all.filter(|(id, _)| marks.note(id)).map(|(_, event)| Arc::clone(event)).collect()
+    }
+
+    /// Rule 10.
+    fn turn_away(&mut self, watch: Watch, why: Refused, effects: &mut Vec<Effect>) {
+        for asked in &watch.waiting {
+            self.answer_refused(watch.slot, asked, why);
+        }
+        if !self.is_live(watch.slot, watch.room) {
+            effects.push(Effect::Drop { uid: watch.uid, room: watch.room, request: watch.request });
+        }
+    }
+
+    /// Ends the watches whose time is over.
+    pub fn expire(&mut self, now: u64, effects: &mut Vec<Effect>) {
+        while let Some((_, id)) = self.deadlines.pop_front_if(|(at, _)| *at <= now) {
+            self.answered(id, ReadAnswer::Unavailable, effects);
+        }
+    }
+
+    // ── leaving ─────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Handles a leave in its place in the order (rule 9). Subscribes that it overtakes are answered
+    /// with its own words.
+    pub fn leave(&mut self, leaving: &Leaving) {
+        let Leaving { place, room, asked, overtaken } = leaving;
+        if !self.outlet.is_here(place.slot, place.uid) {
+            return;
+        }
+        let watch = room.and_then(|room| {
+            self.exit(place.slot, room);
+            self.close_watch(self.find_watch(place.slot, room)?)
+        });
+        let waiting = watch.iter().flat_map(|watch| &watch.waiting);
+        let acks = overtaken.iter().chain(waiting).chain([asked]).filter_map(|asked| asked.ack.as_ref());
+        let mut words = vec![Word::Event(asked.answers.done())];
+        words.extend(acks.map(|ack| Word::Ack(ack, asked.outcome())));
+        self.outlet.say(place.slot, &words);
+    }
+
+    /// Forgets a socket that is gone, at once.
+    pub fn forget(&mut self, slot: Slot) {
+        for id in self.watching.remove(&slot).unwrap_or_default() {
+            self.unlist_watch(id);
+        }
+        self.marks.remove(&slot);
+        if let Some(memberships) = self.memberships.get_mut(slot as usize) {
+            for membership in std::mem::take(memberships) {
+                self.remove_live(membership);
+            }
+        }
+    }
+
+    fn close_watch(&mut self, id: WatchId) -> Option<Watch> {
+        let watch = self.unlist_watch(id)?;
+        if let Some(ids) = self.watching.get_mut(&watch.slot) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.watching.remove(&watch.slot);
+            }
+        }
+        Some(watch)
+    }
+
+    fn unlist_watch(&mut self, id: WatchId) -> Option<Watch> {
+        let watch = self.watches.remove(&id)?;
+        let list = &mut self.rooms[watch.room.0 as usize].watches;
+        list.swap_remove(watch.at as usize);
+        if let Some(moved) = list.get(watch.at as usize).and_then(|moved| self.watches.get_mut(moved)) {
+            moved.at = watch.at;
+        }
+        Some(watch)
+    }
+
+    // ── members ─────────────────────────────────────────────────────────────────────────────────────────
+
+    fn room_mut(&mut self, id: RoomId) -> &mut Room {
+        let at = id.0 as usize;
+        if self.rooms.len() <= at {
+            self.rooms.resize_with(at + 1, Room::default);
+        }
+        &mut self.rooms[at]
+    }
+
+    fn memberships_mut(&mut self, slot: Slot) -> &mut SmallVec<[Membership; 2]> {
+        let at = slot as usize;
+        if self.memberships.len() <= at {
+            self.memberships.resize_with(at + 1, SmallVec::new);
+        }
+        &mut self.memberships[at]
+    }
+
+    /// Whether a socket is a live member of a room.
+    pub fn is_live(&self, slot: Slot, room: RoomId) -> bool {
+        self.memberships.get(slot as usize).is_some_and(|list| list.iter().any(|member| member.room == room))
+    }
+
+    fn enter(&mut self, slot: Slot, room: RoomId) {
+        if self.is_live(slot, room) {
+            return;
+        }
+        let live = &mut self.room_mut(room).live;
+        let at = live.len() as u32;
+        live.push(slot);
+        self.memberships_mut(slot).push(Membership { room, at });
+    }
+
+    fn exit(&mut self, slot: Slot, room: RoomId) {
+        let list = self.memberships_mut(slot);
+        if let Some(index) = list.iter().position(|member| member.room == room) {
+            let membership = list.swap_remove(index);
+            self.remove_live(membership);
+        }
+    }
+
+    fn remove_live(&mut self, Membership { room, at }: Membership) {
+        let live = &mut self.rooms[room.0 as usize].live;
+        live.swap_remove(at as usize);
+        let Some(&moved) = live.get(at as usize) else {
+            if live.is_empty() {
+                *live = Vec::new();
+            }
+            return;
+        };
+        let list = &mut self.memberships[moved as usize];
+        if let Some(member) = list.iter_mut().find(|member| member.room == room) {
+            member.at = at;
+        }
+    }
+
+    /// The sockets that are live members of a room.
+    pub fn live(&self, room: RoomId) -> &[Slot] {
+        self.rooms.get(room.0 as usize).map_or(&[], |room| &room.live)
+    }
+
+    fn answer_done(&mut self, slot: Slot, asked: &Asked) {
+        let mut words = vec![Word::Event(asked.answers.done())];
+        words.extend(asked.ack.as_ref().map(|ack| Word::Ack(ack, asked.outcome())));
+        self.outlet.say(slot, &words);
+    }
+
+    fn answer_refused(&mut self, slot: Slot, asked: &Asked, why: Refused) {
+        let (event, outcome) = asked.answers.refused(why);
+        let mut words = vec![Word::Event(&event)];
+        words.extend(asked.ack.as_ref().map(|ack| Word::Ack(ack, outcome)));
+        self.outlet.say(slot, &words);
+    }
+}

@@ -1,0 +1,133 @@
+//! Whose connection it is: the peer's own address, or what a trusted proxy says of it. One function gives
+//! it to limits, logs and lists.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_http::header::{HeaderMap, HeaderName};
+
+/// Networks whose forwarded headers are believed.
+#[derive(Debug, Default)]
+pub struct TrustedProxies {
+    networks: Vec<(IpAddr, u8)>,
+    /// A forwarded header from someone else is reported once.
+    reported: AtomicBool,
+}
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+impl TrustedProxies {
+    /// Reads addresses and networks (`10.0.0.1`, `10.0.0.0/8`, `fd00::/8`).
+    ///
+    /// # Errors
+    /// The text that is neither.
+    pub fn parse(list: &[String]) -> Result<TrustedProxies, String> {
+        let networks = list
+            .iter()
+            .map(|text| parse_network(text).ok_or_else(|| text.clone()))
+            .collect::<Result<_, _>>()?;
+        Ok(TrustedProxies { networks, reported: AtomicBool::new(false) })
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|&(network, bits)| contains(network, bits, canonical(address)))
+    }
+
+    /// The client's address: the last in `X-Forwarded-For` that no trusted proxy has.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = canonical(peer);
+        if !self.believes(peer, headers) {
+            return peer;
+        }
+        let hops = headers.get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = hops.flat_map(|value| value.split(',')).collect();
+        let mut client = peer;
+        for hop in hops.iter().rev().map(|hop| hop.trim().parse::<IpAddr>()) {
+            let Ok(address) = hop else { break };
+            client = canonical(address);
+            if !self.trusts(client) {
+                break;
+            }
+        }
+        client
+    }
+
+    /// The host as the client named it.
+    pub fn host<'a>(&self, peer: IpAddr, headers: &'a HeaderMap) -> Option<&'a str> {
+        let forwarded = headers.get(FORWARDED_HOST).filter(|_| self.trusts(canonical(peer)));
+        forwarded.or_else(|| headers.get(actix_http::header::HOST))?.to_str().ok()
+    }
+
+    fn believes(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        let trusted = self.trusts(peer);
+        if !trusted && headers.contains_key(FORWARDED_FOR) && !self.reported.swap(true, Ordering::Relaxed) {
+            log::warn!(
+                "{peer} sent X-Forwarded-For and is not trusted; to believe it: [server] trusted_proxies = [\"{peer}\"]"
+            );
+        }
+        trusted
+    }
+}
+
+/// An IPv4 address in its own form, also where it came over an IPv6 socket.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+fn parse_network(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let address = canonical(address.parse().ok()?);
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.map_or(Some(most), |bits| bits.parse().ok().filter(|&bits| bits <= most))?;
+    Some((address, bits))
+}
+
+fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
+    let within = |a: u128, b: u128, width: u32| {
+        let host_bits = width - u32::from(bits);
+        a.checked_shr(host_bits).unwrap_or(0) == b.checked_shr(host_bits).unwrap_or(0)
+    };
+    match (network, address) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => within(u32::from(a).into(), u32::from(b).into(), 32),
+        (IpAddr::V6(a), IpAddr::V6(b)) => within(a.into(), b.into(), 128),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_http::header::HeaderValue;
+
+    fn headers(list: &[(&HeaderName, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        list.iter().for_each(|(name, value)| map.append((*name).clone(), HeaderValue::from_static(value)));
+        map
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed_and_only_as_far_as_the_trust_goes() {
+        let trusted = TrustedProxies::parse(&["10.0.0.0/8".into(), "::1".into()]).unwrap();
+        let forwarded = headers(&[(&FORWARDED_FOR, "1.2.3.4, 5.6.7.8"), (&FORWARDED_FOR, "10.1.1.1")]);
+        assert_eq!(trusted.client(ip("10.2.3.4"), &forwarded), ip("5.6.7.8"));
+        assert_eq!(trusted.client(ip("::ffff:10.2.3.4"), &forwarded), ip("5.6.7.8"));
+        assert_eq!(trusted.client(ip("9.9.9.9"), &forwarded), ip("9.9.9.9"));
+        let junk = headers(&[(&FORWARDED_FOR, "1.2.3.4, nonsense")]);
+        assert_eq!(trusted.client(ip("10.2.3.4"), &junk), ip("10.2.3.4"));
+        assert_eq!(TrustedProxies::parse(&["10.0.0.0/33".into()]).err().as_deref(), Some("10.0.0.0/33"));
+    }
+
+    #[test]
+    fn the_forwarded_host_counts_only_from_a_trusted_proxy() {
+        let trusted = TrustedProxies::parse(&["10.0.0.1".into()]).unwrap();
+        let both =
+            headers(&[(&actix_http::header::HOST, "inner:8080"), (&FORWARDED_HOST, "hub.example.com")]);
+        assert_eq!(trusted.host(ip("10.0.0.1"), &both), Some("hub.example.com"));
+        assert_eq!(trusted.host(ip("10.0.0.2"), &both), Some("inner:8080"));
+    }
+}
