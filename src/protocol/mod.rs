@@ -7,9 +7,14 @@
 //! | [`engineio`] | packets and payloads | Engine.IO protocol v4 |
 //! | [`socketio`] | packets, acks, attachments | Socket.IO protocol v5 |
 //! | [`plain`] | one JSON object a text frame | `docs/plain-websocket.md` |
+//! | [`ack`] | how a request is answered, in either dialect | |
+//! | [`json`] | what is checked of JSON that is passed on unread | RFC 8259 |
 
+pub mod ack;
 pub mod engineio;
 pub mod frame;
+pub mod json;
 pub mod plain;
 pub mod socketio;
 pub mod websocket;
+mod write;
