@@ -111,7 +111,9 @@ impl CloseReason {
     /// How the client is sent away.
     pub fn farewell(self) -> Farewell {
         match self {
-            CloseReason::ConnectionLimit | CloseReason::Kicked | CloseReason::RateLimited => Farewell::Disconnect,
+            CloseReason::ConnectionLimit | CloseReason::Kicked | CloseReason::RateLimited => {
+                Farewell::Disconnect
+            }
             CloseReason::SlowConsumer | CloseReason::TransportError => Farewell::Drop,
             _ => Farewell::Close,
         }

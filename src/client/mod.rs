@@ -1,1 +1,202 @@
-//! What a client may say, and what it is answered.
+//! What a client may say, and what it is answered: the hub's [`Namespace`].
+//!
+//! | file | events |
+//! |---|---|
+//! | [`connect`] | the token, `connected`, `initial:*` |
+//! | [`campaign`] | `subscribe:campaign`, `unsubscribe:campaign` |
+//! | [`user`] | `subscribe:user`, `unsubscribe:user` |
+//! | [`system`] | `subscribe:system`, `unsubscribe:system` |
+//! | [`notifications`] | `notifications:read` |
+//! | [`answers`] | the words of answers and errors |
+
+pub mod answers;
+pub mod campaign;
+pub mod connect;
+pub mod notifications;
+pub mod system;
+pub mod user;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Addr, Recipient};
+use serde_json::value::RawValue;
+
+use crate::auth::{KeySet, User, is_id};
+use crate::clock;
+use crate::close::CloseReason;
+use crate::events::server::{ErrorData, HubStatus, Pong};
+use crate::events::{Code, names};
+use crate::ids::Place;
+use crate::metrics::Metrics;
+use crate::protocol::ack::AckRef;
+use crate::protocol::frame::Event;
+use crate::rooms::registry::{FromSocket, Publish};
+use crate::rooms::request::{Asked, CaughtUp};
+use crate::rooms::{ConnectionManager, Permits};
+use crate::socket::{Conn, Incoming, Namespace};
+use crate::store::{Initial, Record, Store, StoreError};
+
+use answers::{about, refuse};
+
+/// What the clients of every worker share.
+pub struct Shared {
+    /// Judges tokens.
+    pub keys: KeySet,
+    /// The database.
+    pub store: Store,
+    /// The hub's counters.
+    pub metrics: Arc<Metrics>,
+    /// What may be in flight.
+    pub permits: Permits,
+    /// The version that is shown.
+    pub version: String,
+    /// Whether the hub works as it should, for `initial:system_status`.
+    pub status: Box<dyn Fn() -> HubStatus + Send + Sync>,
+    /// How long the database may take.
+    pub store_patience: Duration,
+    /// The largest message, in bytes.
+    pub max_payload: usize,
+    /// Engine.IO's ping interval, which plain clients are told.
+    pub ping_interval_ms: u64,
+}
+
+/// The hub as its clients see it; one a worker.
+pub struct Hub {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// Rooms.
+    pub registry: Recipient<FromSocket>,
+    /// What the hub itself publishes.
+    pub publisher: Recipient<Publish<Record>>,
+    /// Connections.
+    pub manager: Addr<ConnectionManager>,
+}
+
+/// What the hub keeps of a client that has been let in.
+pub struct State {
+    /// Who it is.
+    pub user: Arc<User>,
+    /// Set when `initial:*` are out: what it was sent of its notifications.
+    caught_up: Option<CaughtUp>,
+    /// Requests for its own room that wait for `initial:notifications`.
+    early: Vec<user::Early>,
+}
+
+/// What other actors tell a client's socket.
+pub enum ToClient {
+    /// The manager has let it in.
+    Admitted(Arc<User>),
+    /// The manager has not.
+    Refused(CloseReason),
+    /// What it is shown first.
+    Initial(Result<Initial, StoreError>),
+    /// Notifications were marked as read.
+    Read(notifications::Marked),
+}
+
+type Client<'a> = Conn<'a, Hub>;
+
+impl Namespace for Hub {
+    type State = State;
+    type Message = ToClient;
+
+    fn connect(&self, conn: &mut Client<'_>, payload: Option<&RawValue>) {
+        connect::authenticate(self, conn, payload);
+    }
+
+    fn event(&self, conn: &mut Client<'_>, event: Incoming<'_>) {
+        let known = names::CLIENT_EVENTS.iter().find(|name| **name == event.name).copied();
+        self.shared.metrics.messages.with_label_values(&[known.unwrap_or("other"), "inbound"]).inc();
+        let Some(user) = conn.state().map(|state| Arc::clone(&state.user)) else { return };
+        let request = Request { event: known.unwrap_or(""), data: event.data, ack: event.ack };
+        match known {
+            Some(names::SUBSCRIBE_CAMPAIGN) => campaign::subscribe(self, conn, user, request),
+            Some(names::UNSUBSCRIBE_CAMPAIGN) => campaign::unsubscribe(self, conn, request),
+            Some(names::SUBSCRIBE_USER) => user::subscribe(self, conn, &user, request),
+            Some(names::UNSUBSCRIBE_USER) => user::unsubscribe(self, conn, &user, request),
+            Some(names::SUBSCRIBE_SYSTEM) => system::subscribe(self, conn, &user, request),
+            Some(names::UNSUBSCRIBE_SYSTEM) => system::unsubscribe(self, conn, request),
+            Some(names::NOTIFICATIONS_READ) => notifications::read(self, conn, &user, request),
+            Some(names::PING) => pong(conn, request.ack.as_ref()),
+            _ => refuse(conn, request.ack.as_ref(), &about(Code::UnknownEvent(&event.name), &event.name)),
+        }
+    }
+
+    fn malformed(&self, conn: &mut Client<'_>, ack: Option<AckRef>, what: &str) {
+        refuse(conn, ack.as_ref(), &ErrorData::from(Code::InvalidPayload(what)));
+    }
+
+    fn stranger(&self, conn: &mut Client<'_>, event: Incoming<'_>) {
+        refuse(conn, event.ack.as_ref(), &about(Code::Unauthenticated, &event.name));
+    }
+
+    fn message(&self, conn: &mut Client<'_>, message: ToClient) {
+        match message {
+            ToClient::Admitted(user) => connect::admitted(self, conn, user),
+            ToClient::Refused(reason) => connect::refused(conn, reason),
+            ToClient::Initial(initial) => connect::initial(self, conn, initial),
+            ToClient::Read(marked) => notifications::marked(self, conn, marked),
+        }
+    }
+
+    fn farewell(&self, reason: CloseReason) -> Option<String> {
+        let code = match reason {
+            CloseReason::AuthTimeout => Code::Unauthenticated,
+            CloseReason::TokenExpired => Code::TokenExpired,
+            CloseReason::ConnectionLimit => Code::ConnectionLimit,
+            CloseReason::RateLimited => Code::RateLimited,
+            CloseReason::Kicked => Code::Kicked,
+            CloseReason::Idle => Code::Idle,
+            CloseReason::ShuttingDown => Code::ShuttingDown,
+            CloseReason::Internal => Code::Internal,
+            _ => return None, // nothing to say, or said already
+        };
+        serde_json::to_string(&ErrorData::from(code)).ok()
+    }
+
+    fn disconnect(&self, _: Place, _: Option<State>, reason: CloseReason) {
+        if reason == CloseReason::SlowConsumer {
+            self.shared.metrics.slow_consumers.inc();
+        }
+    }
+}
+
+/// One event of a client that has been let in.
+pub(crate) struct Request<'a> {
+    /// Its name, one of ours.
+    event: &'static str,
+    data: Option<&'a RawValue>,
+    ack: Option<AckRef>,
+}
+
+impl Request<'_> {
+    /// The id that the data name, if they name one.
+    ///
+    /// # Errors
+    /// The data are no object, or hold something else under this key.
+    fn id(&self, key: &str) -> Result<Option<Box<str>>, ()> {
+        let Some(data) = self.data.filter(|data| data.get() != "null") else { return Ok(None) };
+        let fields: HashMap<String, &RawValue> = serde_json::from_str(data.get()).map_err(|_| ())?;
+        let Some(value) = fields.get(key).filter(|value| value.get() != "null") else { return Ok(None) };
+        let id: String = serde_json::from_str(value.get()).map_err(|_| ())?;
+        if is_id(&id) { Ok(Some(id.into_boxed_str())) } else { Err(()) }
+    }
+}
+
+impl Hub {
+    /// Sends a request to join or leave to the registry.
+    fn ask(&self, what: FromSocket) {
+        self.registry.do_send(what);
+    }
+}
+
+fn pong(conn: &mut Client<'_>, ack: Option<&AckRef>) {
+    let event = Event::new(names::PONG, &Pong { timestamp: clock::now_ms() });
+    answers::done(conn, ack, &event);
+}
+
+fn asked(ack: Option<AckRef>, answers: answers::Membership) -> Asked {
+    Asked { ack, answers: Arc::new(answers) }
+}

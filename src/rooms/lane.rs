@@ -245,6 +245,10 @@ impl Outlet for SharedOutboxes {
         self.borrow_mut().deliver(slots, number, event);
     }
 
+    fn skip(&mut self, place: Place, number: u64) {
+        self.borrow_mut().skip(place.slot, place.uid, number);
+    }
+
     fn was_reached(&self, slot: Slot, number: u64) -> bool {
         self.borrow().was_reached(slot, number)
     }

@@ -2,7 +2,8 @@
 //!
 //! Messages: [`Admit`] and [`Gone`] from sockets, [`Drain`] and [`Look`].
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub struct Connection {
     pub user: Arc<str>,
     /// When it came, milliseconds since 1970.
     pub connected_at: Millis,
+    /// When its token runs out, leeway included; milliseconds since 1970.
+    pub expires_at: Millis,
     /// When it was last heard.
     pub heard: Arc<Heard>,
     /// Its protocol.
@@ -85,6 +88,8 @@ pub struct Connections {
     all: HashMap<Uid, Connection>,
     /// By user, oldest first.
     users: HashMap<Arc<str>, SmallVec<[Uid; 2]>>,
+    /// Who has to go when, the next one on top.
+    expiries: BinaryHeap<Reverse<(Millis, Uid)>>,
 }
 
 impl Connections {
@@ -124,6 +129,7 @@ impl Connections {
         }
         let evicted = if full { Some(of_user.remove(0)) } else { None };
         of_user.push(connection.place.uid);
+        self.expiries.push(Reverse((connection.expires_at, connection.place.uid)));
         self.all.insert(connection.place.uid, connection);
         Ok(evicted.and_then(|uid| self.all.remove(&uid)))
     }
@@ -138,6 +144,16 @@ impl Connections {
             }
         }
         true
+    }
+
+    /// Connections whose token has run out, each told of once.
+    pub fn expired(&mut self, now: Millis) -> Vec<Connection> {
+        let mut expired = Vec::new();
+        while self.expiries.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            let next = self.expiries.pop().and_then(|Reverse((_, uid))| self.all.get(&uid));
+            expired.extend(next.cloned());
+        }
+        expired
     }
 
     /// Connections that have given no sign of life for `timeout_ms`.
@@ -179,6 +195,11 @@ impl Actor for ConnectionManager {
         if !self.limits.idle_check.is_zero() && !self.limits.idle_timeout.is_zero() {
             ctx.run_interval(self.limits.idle_check, |act, _| act.sweep());
         }
+        ctx.run_interval(Duration::from_secs(1), |act, _| {
+            for connection in act.connections.expired(clock::now_ms()) {
+                connection.actor.do_send(Signal::Close(CloseReason::TokenExpired));
+            }
+        });
     }
 }
 
@@ -240,6 +261,7 @@ mod tests {
             id: Sid::new(0, 0),
             user: "u".into(),
             connected_at: 0,
+            expires_at: 0,
             heard: Arc::default(),
             dialect: Dialect::Plain,
             peer: Arc::new(Peer { ip, user_agent: None, version: None, token: None }),

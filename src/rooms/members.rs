@@ -21,6 +21,8 @@ pub trait Outlet {
     fn is_here(&self, slot: Slot, uid: Uid) -> bool;
     /// Delivers an event, once a socket for each `number`.
     fn deliver(&mut self, slots: &[Slot], number: u64, event: &Event);
+    /// Notes that a socket needs no copy of the event of this number, if it still has its slot.
+    fn skip(&mut self, place: Place, number: u64);
     /// Whether the event of this number was delivered to this socket.
     fn was_reached(&self, slot: Slot, number: u64) -> bool;
     /// Sends words to one socket, behind all that waits for it.
@@ -47,6 +49,8 @@ pub struct Delivery {
     pub state: Option<(RoomId, State)>,
     /// Set where it is stored for the members of a room.
     pub item: Option<(Item, Option<i64>)>,
+    /// A socket that has it already.
+    pub except: Option<Place>,
 }
 
 /// A join in its place in the order.
@@ -96,6 +100,8 @@ pub enum Effect {
 pub struct Members<O> {
     /// Where its words go.
     pub outlet: O,
+    /// The worker that this is the lane of.
+    worker: u16,
     rooms: Vec<Room>,
     /// By slot: where its socket is a member.
     memberships: Vec<SmallVec<[Membership; 2]>>,
@@ -127,9 +133,10 @@ struct Membership {
 
 impl<O: Outlet> Members<O> {
     /// A lane without members; a read may take `patience` milliseconds.
-    pub fn new(outlet: O, patience: u64) -> Members<O> {
+    pub fn new(worker: u16, outlet: O, patience: u64) -> Members<O> {
         Members {
             outlet,
+            worker,
             rooms: Vec::new(),
             memberships: Vec::new(),
             marks: HashMap::new(),
@@ -147,6 +154,9 @@ impl<O: Outlet> Members<O> {
     /// Hands an event to every member of its rooms, once a socket, and shows it to those who watch.
     pub fn deliver(&mut self, delivery: &Delivery) {
         self.number += 1;
+        if let Some(place) = delivery.except.filter(|place| place.worker == self.worker) {
+            self.outlet.skip(place, self.number);
+        }
         if let Some(event) = &delivery.event {
             match &delivery.item {
                 None => self.fan_out(&delivery.rooms, event),

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::Permit;
 use crate::clock::Millis;
+use crate::ids::Place;
 use crate::protocol::frame::Event;
 
 /// The name of a room, or of an alias of one. Its kind is what stands before the first colon.
@@ -50,6 +51,8 @@ pub struct Publication<R> {
     pub item: Option<Item>,
     /// What the store has to write.
     pub record: Option<R>,
+    /// A socket that has it already.
+    pub except: Option<Place>,
 }
 
 /// What one read from a source brought: it travels as one message, in this order, and holds its share

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Addr, AsyncContext, Context};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::actor::Socket;
+use super::actor::{Post, Socket};
 use super::namespace::Namespace;
 use super::outbox::{Heard, SharedOutboxes};
 use crate::close::CloseReason;
@@ -163,6 +164,11 @@ impl<N: Namespace> Conn<'_, N> {
     /// Answers an ack that the client asked for.
     pub fn acknowledge(&mut self, ack: &AckRef, outcome: &Outcome) {
         self.core.words.push(ack_frame(self.core.dialect, ack, outcome));
+    }
+
+    /// Sends the namespace a message for this socket after a while.
+    pub fn later(&mut self, after: Duration, message: N::Message) {
+        self.ctx.notify_later(Post(message), after);
     }
 
     /// Ends the session when the handler returns.

@@ -2,4 +2,4 @@
 
 pub mod record;
 
-pub use record::{NotificationRow, Record, Recipient};
+pub use record::{NotificationRow, Recipient, Record};

@@ -71,7 +71,7 @@ impl<N: Namespace> Worker<N> {
     /// Sets this thread up as the worker with this index and starts its lane.
     pub fn start(index: u16, shared: Shared, central: Central, namespace: N) -> (Rc<Worker<N>>, Addr<Lane>) {
         let outboxes = Rc::new(RefCell::new(Outboxes::new(shared.unsent_bytes, Arc::clone(&shared.metrics))));
-        let members = Members::new(Rc::clone(&outboxes), shared.read_patience_ms);
+        let members = Members::new(index, Rc::clone(&outboxes), shared.read_patience_ms);
         let members = Rc::new(RefCell::new(members));
         let options = HeartbeatOptions {
             interval_ms: shared.options.ping_interval_ms,

@@ -118,13 +118,14 @@ impl<R> Ledger<R> {
         let permit = Arc::new(publications.permit);
         for publication in publications.list {
             self.place += 1;
-            let Publication { event, rooms, state, item, record } = publication;
+            let Publication { event, rooms, state, item, record, except } = publication;
             out.records.extend(record.map(|record| (self.place, record)));
             if let (Some(item), Some(event), Some(room)) = (item, event.clone(), rooms.first()) {
                 self.wait_for_store(room.clone(), event, item, now, Arc::clone(&permit));
                 continue;
             }
-            deliveries.extend(self.order(event, &rooms, state));
+            let delivery = self.order(event, &rooms, state);
+            deliveries.extend(delivery.map(|delivery| Delivery { except, ..delivery }));
         }
         self.hand_out(deliveries, vec![permit], out);
     }
@@ -141,7 +142,7 @@ impl<R> Ledger<R> {
         let ids = self.resolve(rooms);
         let own = rooms.first().and_then(|name| self.names.get(name)).copied();
         let state = own.zip(state);
-        (!ids.is_empty()).then_some(Delivery { event, rooms: ids, state, item: None })
+        (!ids.is_empty()).then_some(Delivery { event, rooms: ids, state, item: None, except: None })
     }
 
     /// Rule 2. Newer is a greater time, ties by place.

@@ -1,0 +1,97 @@
+//! `subscribe:campaign`, `unsubscribe:campaign`.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::answers::{Membership, Target, about, refuse};
+use super::{Client, Hub, Request, asked};
+use crate::auth::{User, permissions};
+use crate::events::route::campaign_room;
+use crate::events::server::CampaignStatus;
+use crate::events::{Code, Stamp, names};
+use crate::protocol::frame::Event;
+use crate::rooms::State;
+use crate::rooms::registry::FromSocket;
+use crate::rooms::request::{Found, Join, LeaveRoom, Read, ReadAnswer, Reply};
+use crate::store::{CampaignRead, CampaignState, Store};
+
+const EXPECTED: &str = "expected {campaignId}: a string of 1 to 128 characters without white space";
+
+/// The campaign that a request names, else the client is told what was expected.
+fn target(conn: &mut Client<'_>, request: &Request<'_>) -> Option<Box<str>> {
+    let id = request.id("campaignId").ok().flatten();
+    if id.is_none() {
+        refuse(conn, request.ack.as_ref(), &about(Code::InvalidPayload(EXPECTED), request.event));
+    }
+    id
+}
+
+pub(super) fn subscribe(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>, request: Request<'_>) {
+    let Some(id) = target(conn, &request) else { return };
+    let read = CampaignSnapshot { store: hub.shared.store.clone(), campaign: id.clone(), user };
+    hub.ask(FromSocket::Join(Box::new(Join {
+        place: conn.place(),
+        room: campaign_room(&id),
+        asked: asked(request.ack, Membership::subscribe(request.event, Target::Campaign(id))),
+        read: Some(Box::new(read)),
+        aliases: None,
+        caught_up: None,
+    })));
+}
+
+pub(super) fn unsubscribe(hub: &Hub, conn: &mut Client<'_>, request: Request<'_>) {
+    let Some(id) = target(conn, &request) else { return };
+    hub.ask(FromSocket::Leave(Box::new(LeaveRoom {
+        place: conn.place(),
+        room: campaign_room(&id),
+        asked: asked(request.ack, Membership::unsubscribe(request.event, Target::Campaign(id))),
+    })));
+}
+
+/// Reads a campaign's status and the client's right to see it, both of one moment.
+struct CampaignSnapshot {
+    store: Store,
+    campaign: Box<str>,
+    user: Arc<User>,
+}
+
+impl Read for CampaignSnapshot {
+    fn start(&self, _: i64, reply: Reply) {
+        let (campaign, user) = (self.campaign.clone(), Arc::clone(&self.user));
+        self.store.campaign(&self.campaign, &self.user.id, move |read| {
+            reply.send(match read {
+                Ok(read) if may_join(&user, &campaign, &read) => ReadAnswer::Found(found(campaign, read.row)),
+                Ok(_) => ReadAnswer::Denied,
+                Err(_) => ReadAnswer::Unavailable,
+            });
+        });
+    }
+
+    fn is_optional(&self) -> bool {
+        false
+    }
+}
+
+fn may_join(user: &User, campaign: &str, read: &CampaignRead) -> bool {
+    let owner = read.row.as_ref().and_then(|row| row.owner_id.as_deref());
+    permissions::may_join_campaign(user, campaign, owner, read.participant)
+}
+
+fn found(campaign: Box<str>, row: Option<CampaignState>) -> Found {
+    let metadata = row.as_ref().and_then(|row| row.metadata.clone());
+    let state = row.and_then(|row| Some(State { time: row.status_at?, value: row.status?.into() }));
+    let snapshot = move |state: Option<&State>| snapshot(&campaign, metadata.as_deref(), state);
+    Found { state, snapshot: Some(Box::new(snapshot)), ..Found::default() }
+}
+
+/// `campaign:status`: an unknown campaign has nulls, of which an event gives status and time.
+fn snapshot(campaign: &str, metadata: Option<&str>, state: Option<&State>) -> Event {
+    let data = CampaignStatus {
+        campaign_id: campaign,
+        status: state.map(|state| &*state.value),
+        metadata: metadata.and_then(|text| serde_json::from_str::<&RawValue>(text).ok()),
+        timestamp: state.map(|state| Stamp(state.time)),
+    };
+    Event::new(names::CAMPAIGN_STATUS, &data)
+}

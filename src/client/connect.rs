@@ -1,0 +1,197 @@
+//! A client proves who it is, is let in, and is shown what there is.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::{Client, Hub, State, ToClient};
+use crate::auth::{AuthError, User};
+use crate::clock;
+use crate::close::CloseReason;
+use crate::events::server::{Connected, HubStatus, InitialCampaign, InitialSystemStatus, Role};
+use crate::events::user::{Notification, NotificationKind};
+use crate::events::{Code, Stamp, names};
+use crate::protocol::frame::{Dialect, Event};
+use crate::rooms::manager::{Admit, Connection};
+use crate::rooms::request::CaughtUp;
+use crate::socket::Post;
+use crate::store::{self, CampaignRow, Initial, InitialAsk, StoreError, StoredNotification};
+
+/// The CONNECT payload, or the data of an `auth` message.
+#[derive(Deserialize, Default)]
+struct Credentials<'a> {
+    #[serde(borrow, default)]
+    token: Option<std::borrow::Cow<'a, str>>,
+}
+
+/// Judges a client's token: the first found of payload, header and query.
+pub(super) fn authenticate(hub: &Hub, conn: &mut Client<'_>, payload: Option<&RawValue>) {
+    let from_payload =
+        payload.and_then(|payload| serde_json::from_str::<Credentials<'_>>(payload.get()).ok());
+    let token = from_payload.and_then(|credentials| credentials.token).filter(|token| !token.is_empty());
+    let peer = Arc::clone(conn.peer());
+    let token = token.or_else(|| peer.token.as_ref().map(|token| (*token.0).into()));
+    let verified =
+        token.ok_or(AuthError::Missing).and_then(|token| hub.shared.keys.verify(&token, clock::now_ms()));
+    match verified {
+        Ok(user) => ask_for_admission(hub, conn, Arc::new(user)),
+        Err(error) => reject(conn, error),
+    }
+}
+
+fn reject(conn: &mut Client<'_>, error: AuthError) {
+    let data = json!({ "code": Code::AuthFailed.code(), "reason": error.reason() });
+    conn.refuse(&Code::AuthFailed.message(), &data.to_string());
+    if conn.dialect() == Dialect::Plain {
+        let message = Code::AuthFailed.message();
+        let data = json!({ "code": Code::AuthFailed.code(), "message": message, "reason": error.reason() });
+        conn.emit(&Event::new(names::ERROR, &data));
+        conn.close(CloseReason::AuthFailed);
+    }
+}
+
+fn ask_for_admission(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
+    let addr = conn.addr();
+    let connection = Connection {
+        place: conn.place(),
+        id: conn.id(),
+        user: Arc::clone(&user.id),
+        connected_at: clock::now_ms(),
+        expires_at: user.expires_at,
+        heard: Arc::clone(conn.heard()),
+        dialect: conn.dialect(),
+        peer: Arc::clone(conn.peer()),
+        actor: addr.clone().recipient(),
+    };
+    let answer = Box::new(move |admitted: Result<(), CloseReason>| {
+        addr.do_send(Post(match admitted {
+            Ok(()) => ToClient::Admitted(user),
+            Err(reason) => ToClient::Refused(reason),
+        }));
+    });
+    hub.manager.do_send(Admit { connection, answer });
+}
+
+/// The manager did not let the client in.
+pub(super) fn refused(conn: &mut Client<'_>, reason: CloseReason) {
+    let message = reason.message().unwrap_or_default();
+    conn.refuse(message, &json!({ "code": reason.code() }).to_string());
+    if conn.dialect() == Dialect::Plain {
+        conn.close(reason);
+    }
+}
+
+/// The client is in: tell it, and load what it is shown first.
+pub(super) fn admitted(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
+    conn.accept(State { user: Arc::clone(&user), caught_up: None, early: Vec::new() });
+    if conn.dialect() == Dialect::Plain {
+        let id = conn.id();
+        let connected = Connected {
+            socket_id: id.as_str(),
+            user_id: &user.id,
+            expires_at: Stamp(user.expires_at),
+            ping_interval_ms: hub.shared.ping_interval_ms,
+        };
+        conn.emit(&Event::new(names::CONNECTED, &connected));
+    }
+    let text = |ids: &[Arc<str>]| ids.iter().map(|id| id.to_string()).collect();
+    let ask = InitialAsk {
+        user: Arc::clone(&user.id),
+        claimed_owned: text(&user.owned),
+        claimed_participating: text(&user.participating),
+    };
+    let addr = conn.addr();
+    hub.shared.store.initial(ask, move |initial| addr.do_send(Post(ToClient::Initial(initial))));
+    conn.later(hub.shared.store_patience, ToClient::Initial(Err(StoreError::Timeout)));
+}
+
+/// Shows the client what there is; empty, and said to be so, where the store did not answer in time.
+pub(super) fn initial(hub: &Hub, conn: &mut Client<'_>, initial: Result<Initial, StoreError>) {
+    let already = conn.state().is_none_or(|state| state.caught_up.is_some());
+    if already {
+        return; // the store and the deadline both answered
+    }
+    let status = if initial.is_ok() { (hub.shared.status)() } else { HubStatus::Degraded };
+    let initial = initial.unwrap_or_default();
+    let max = hub.shared.max_payload;
+    conn.emit(&fitting(names::INITIAL_CAMPAIGNS, initial.campaigns.iter().map(campaign_item), max));
+    conn.emit(&fitting(
+        names::INITIAL_NOTIFICATIONS,
+        initial.notifications.iter().map(notification_item),
+        max,
+    ));
+    let system = InitialSystemStatus {
+        timestamp: Stamp(clock::now_ms()),
+        status,
+        version: &hub.shared.version,
+        uptime: clock::uptime_ms() / 1_000,
+    };
+    conn.emit(&Event::new(names::INITIAL_SYSTEM_STATUS, &system));
+    let ids = initial.notifications.iter().map(|item| item.id.as_str().into()).collect();
+    if let Some(state) = conn.state() {
+        state.caught_up = Some(CaughtUp { mark: initial.mark, ids });
+        let early = std::mem::take(&mut state.early);
+        early.into_iter().for_each(|request| super::user::send(hub, conn, request));
+    }
+}
+
+/// A list whose newest items come first; the oldest are left out where it would pass `max` bytes.
+fn fitting(name: &'static str, items: impl Iterator<Item = String>, max: usize) -> Event {
+    /// Room for the packet around the list.
+    const AROUND: usize = 64;
+    let mut data = String::from("[");
+    for item in items {
+        if data.len() + item.len() + AROUND > max {
+            break;
+        }
+        if data.len() > 1 {
+            data.push(',');
+        }
+        data.push_str(&item);
+    }
+    data.push(']');
+    Event::from_json(name, data.into_boxed_str())
+}
+
+fn campaign_item(row: &CampaignRow) -> String {
+    let item = InitialCampaign {
+        campaign_id: &row.id,
+        name: row.name.as_deref(),
+        status: row.status.as_deref().unwrap_or_default(),
+        role: match row.role {
+            store::Role::Owner => Role::Owner,
+            store::Role::Participant => Role::Participant,
+        },
+        metadata: raw(row.metadata.as_deref()),
+    };
+    serde_json::to_string(&item).unwrap_or_default()
+}
+
+/// A stored notification as it is sent.
+fn notification(item: &StoredNotification) -> Notification<'_> {
+    Notification {
+        id: item.id.as_str().into(),
+        kind: NotificationKind::parse(&item.kind).unwrap_or(NotificationKind::Info),
+        title: item.title.as_str().into(),
+        message: item.message.as_str().into(),
+        timestamp: Stamp(item.created_at),
+        action_url: item.action_url.as_deref().map(Into::into),
+        metadata: raw(item.metadata.as_deref()),
+        campaign_id: item.campaign_id.as_deref().map(Into::into),
+    }
+}
+
+fn notification_item(item: &StoredNotification) -> String {
+    serde_json::to_string(&notification(item)).unwrap_or_default()
+}
+
+/// A stored notification as the event that it was.
+pub(super) fn notification_event(item: &StoredNotification) -> Event {
+    Event::new(names::NOTIFICATION, &notification(item))
+}
+
+fn raw(json: Option<&str>) -> Option<&RawValue> {
+    json.and_then(|text| serde_json::from_str(text).ok())
+}

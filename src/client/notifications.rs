@@ -1,0 +1,71 @@
+//! `notifications:read`.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use smallvec::smallvec;
+
+use super::answers::{about, done, refuse};
+use super::{Client, Hub, Request, ToClient};
+use crate::auth::User;
+use crate::events::route::user_room;
+use crate::events::server::{ErrorData, NotificationsRead};
+use crate::events::{Code, names};
+use crate::protocol::ack::AckRef;
+use crate::protocol::frame::Event;
+use crate::rooms::registry::Publish;
+use crate::rooms::{Publication, Publications};
+use crate::socket::Post;
+use crate::store::StoreError;
+
+/// How many notifications one request may mark.
+const MAX_IDS: usize = 500;
+const EXPECTED: &str = "expected {ids}: an array of at most 500 strings";
+const RETRY_AFTER_MS: u64 = 1_000;
+
+/// What the store says of a request to mark notifications as read.
+pub struct Marked {
+    ids: Result<Vec<String>, StoreError>,
+    ack: Option<AckRef>,
+}
+
+#[derive(Deserialize)]
+struct Ids {
+    ids: Vec<String>,
+}
+
+pub(super) fn read(hub: &Hub, conn: &mut Client<'_>, user: &User, request: Request<'_>) {
+    let data = request.data.and_then(|data| serde_json::from_str::<Ids>(data.get()).ok());
+    let Some(Ids { ids }) = data.filter(|data| data.ids.len() <= MAX_IDS) else {
+        return refuse(conn, request.ack.as_ref(), &about(Code::InvalidPayload(EXPECTED), request.event));
+    };
+    let (addr, ack) = (conn.addr(), request.ack);
+    hub.shared.store.mark_read(&user.id, ids, move |ids| {
+        addr.do_send(Post(ToClient::Read(Marked { ids, ack })));
+    });
+}
+
+/// The asker is told first, then its user's other sockets.
+pub(super) fn marked(hub: &Hub, conn: &mut Client<'_>, Marked { ids, ack }: Marked) {
+    let Ok(ids) = ids else {
+        let error = about(Code::Unavailable, names::NOTIFICATIONS_READ);
+        return refuse(conn, ack.as_ref(), &ErrorData { retry_after_ms: Some(RETRY_AFTER_MS), ..error });
+    };
+    let event = Event::new(names::NOTIFICATIONS_READ, &NotificationsRead { ids: &ids });
+    done(conn, ack.as_ref(), &event);
+    if ids.is_empty() {
+        return;
+    }
+    let place = conn.place();
+    let Some(user) = conn.state().map(|state| Arc::clone(&state.user)) else { return };
+    let publication = Publication {
+        event: Some(Arc::new(event)),
+        rooms: smallvec![user_room(&user.id)],
+        state: None,
+        item: None,
+        record: None,
+        except: Some(place),
+    };
+    let permit = hub.shared.permits.take(1, 0);
+    hub.publisher.do_send(Publish(Publications { list: vec![publication], permit }));
+}
