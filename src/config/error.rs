@@ -57,7 +57,8 @@ impl fmt::Display for Problem {
             write!(f, "{}: ", self.origin)?;
         }
         if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+            // a quoted key of the file can hold anything, even a line break
+            write!(f, "{}: ", self.path.escape_debug())?;
         }
         f.write_str(&self.message)
     }
@@ -107,6 +108,11 @@ mod tests {
 
     fn problem(origin: Origin, path: &str) -> Problem {
         Problem { origin, path: path.into(), message: "is wrong".into() }
+    }
+
+    #[test]
+    fn a_key_with_a_line_break_stays_on_its_line() {
+        assert_eq!(problem(Origin::Default, "server.a\nb").to_string(), "server.a\\nb: is wrong");
     }
 
     #[test]
