@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ids`] | what an id is |
 //! | [`keys`] | the keys: each pinned to one algorithm, read from the configuration |
+//! | `public_keys` | keys in PEM and JWKS files |
 //! | [`claims`] | the payload of a token, checked field by field |
 //! | [`token`] | verifying and signing |
 //! | [`permissions`] | who may join and publish |
@@ -12,6 +13,7 @@ pub mod claims;
 pub mod ids;
 pub mod keys;
 pub mod permissions;
+mod public_keys;
 pub mod token;
 
 pub use claims::User;
