@@ -1,1 +1,424 @@
-//! All wiring on one page.
+//! All wiring on one page: store, bus, actors, HTTP server; start and drain.
+//!
+//! The registry, the connection manager and the bridge run on the first worker's thread, beside its lane
+//! and sockets: the hop to another thread would be the whole cost of many small rooms.
+
+use std::net::TcpListener;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use actix::{Actor, Addr, Recipient};
+use actix_web::web::{self, ServiceConfig};
+
+use crate::admin;
+use crate::auth::{AuthOptions, KeyError, KeySet};
+use crate::bridge::intake::Intake;
+use crate::bridge::journal::{self, StoreJournal, ToRegistry};
+use crate::bridge::{BusHandle, LinkEvent, MemoryBridge, OnLink, RedisBridge, Sink, Target};
+use crate::client::{Hub, Shared as ClientShared};
+use crate::config::Config;
+use crate::config::limits::OnConnectionLimit;
+use crate::events::{Campaigns, Rules};
+use crate::http::health::Health;
+use crate::http::{self, Api};
+use crate::metrics::Metrics;
+use crate::rooms::lane::Drain;
+use crate::rooms::ledger::Limits;
+use crate::rooms::manager::{self, OnLimit};
+use crate::rooms::registry::{LaneUp, Publish};
+use crate::rooms::{ConnectionManager, Lane, Permits, RoomRegistry};
+use crate::store::{Record, Store, StoreError, StoreOptions};
+use crate::transport::server::{self, HttpOptions, Service};
+use crate::transport::worker::{Central, Shared};
+use crate::transport::{Gate, Options, Origins, TrustedProxies};
+
+type Registry = RoomRegistry<Record, StoreJournal>;
+
+/// Events and bytes that may be in flight between a source and the sockets.
+const IN_FLIGHT: (usize, usize) = (4_096, 32 << 20);
+/// How long a stored event waits for the store before it goes out, in milliseconds.
+const ITEM_PATIENCE_MS: u64 = 250;
+/// Longer than load balancers keep an idle connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Why a hub did not start or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The database cannot be used, and waiting would not help.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A setting cannot be used.
+    #[error("{0}")]
+    Setting(String),
+    /// The listener failed.
+    #[error("the server failed: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs a hub on a listener until `shutdown` resolves, then drains it. `ready` is told when it takes
+/// connections.
+///
+/// # Errors
+/// It cannot start, or its server failed.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    ready: impl FnOnce(&Running),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), AppError> {
+    let parts = Parts::build(config)?;
+    let (server, handle) =
+        server::start(listener, parts.http_options(), parts.shared.clone(), parts.clone())?;
+    let server = actix_rt::spawn(server);
+    let running = Running { parts: parts.clone() };
+    tokio::pin!(shutdown);
+    let started = async {
+        parts.migrate().await?;
+        parts.await_first_link().await;
+        parts.shared.gate.open();
+        Ok::<(), AppError>(())
+    };
+    let stopped_early = tokio::select! {
+        started = started => { started?; false }
+        () = &mut shutdown => true,
+    };
+    if !stopped_early {
+        ready(&running);
+        shutdown.await;
+        parts.drain().await;
+    }
+    parts.flush_store().await;
+    handle.stop(false).await;
+    server.await.map_err(std::io::Error::other)??;
+    Ok(())
+}
+
+/// A running hub, for whoever runs beside it.
+pub struct Running {
+    parts: Parts,
+}
+
+impl Running {
+    /// The hub's database.
+    pub fn store(&self) -> &Store {
+        &self.parts.clients.store
+    }
+
+    /// Reads the keys anew.
+    ///
+    /// # Errors
+    /// They cannot be used: the old ones stay.
+    pub fn reload_keys(&self) -> Result<(), KeyError> {
+        self.parts.clients.set_keys(KeySet::load(&AuthOptions::from(&self.parts.config.auth))?);
+        Ok(())
+    }
+
+    /// A handle of its own.
+    pub fn share(&self) -> Running {
+        Running { parts: self.parts.clone() }
+    }
+}
+
+/// What all workers are made from.
+#[derive(Clone)]
+struct Parts {
+    config: Arc<Config>,
+    shared: Shared,
+    clients: Arc<ClientShared>,
+    health: Arc<Health>,
+    to_registry: ToRegistry,
+    linked: Arc<tokio::sync::Notify>,
+    redis: Option<Target>,
+    central: Arc<OnceLock<CentralActors>>,
+    lanes: Arc<std::sync::Mutex<Vec<Addr<Lane>>>>,
+}
+
+/// The actors of the first worker.
+struct CentralActors {
+    central: Central,
+    registry: Addr<Registry>,
+    publisher: Recipient<Publish<Record>>,
+    api: Arc<Api>,
+}
+
+impl Parts {
+    fn build(config: Config) -> Result<Parts, AppError> {
+        let keys = KeySet::load(&AuthOptions::from(&config.auth))?;
+        let redis = match config.redis.url.as_str() {
+            "" => None,
+            url => Some(Target::parse(url).map_err(|error| AppError::Setting(error.to_string()))?),
+        };
+        let metrics = Arc::new(Metrics::new());
+        let gate = Arc::new(Gate::default());
+        let to_registry = ToRegistry::default();
+        let confirm = Arc::clone(&to_registry);
+        let store = Store::start(store_options(&config), move |list| journal::confirm(&confirm, list));
+        let required = config.health.required.clone();
+        let health = Arc::new(Health::new(Arc::clone(&gate), store.clone(), redis.is_some(), required));
+        let shared = Shared {
+            options: Arc::new(transport_options(&config)?),
+            gate,
+            metrics: Arc::clone(&metrics),
+            unsent_bytes: or_max(config.limits.unsent_bytes),
+            auth_timeout_ms: config.auth.timeout_ms,
+            read_patience_ms: config.database.timeout_ms,
+        };
+        let status = Arc::clone(&health);
+        let clients = Arc::new(ClientShared {
+            keys: std::sync::RwLock::new(Arc::new(keys)),
+            store,
+            metrics,
+            permits: Permits::new(IN_FLIGHT.0, IN_FLIGHT.1),
+            version: config.service_version.clone(),
+            status: Box::new(move || status.status()),
+            store_patience: Duration::from_millis(config.database.timeout_ms),
+            leeway_ms: config.auth.leeway_ms as i64,
+            max_payload: shared.options.max_payload,
+            ping_interval_ms: shared.options.ping_interval_ms,
+        });
+        Ok(Parts {
+            config: Arc::new(config),
+            shared,
+            clients,
+            health,
+            to_registry,
+            linked: Arc::default(),
+            redis,
+            central: Arc::default(),
+            lanes: Arc::default(),
+        })
+    }
+
+    fn http_options(&self) -> HttpOptions {
+        let timeout = match self.config.limits.handshake_timeout_ms {
+            0 => Duration::ZERO,
+            ms => Duration::from_millis(ms),
+        };
+        HttpOptions {
+            workers: self.config.server.workers as usize,
+            request_timeout: timeout,
+            keep_alive: KEEP_ALIVE,
+        }
+    }
+
+    // ── start ───────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Starts the central actors on this thread.
+    fn start_central(&self) -> CentralActors {
+        let metrics = &self.shared.metrics;
+        let journal =
+            StoreJournal::new(self.clients.store.clone(), Arc::clone(&self.to_registry), Arc::clone(metrics));
+        let registry = RoomRegistry::new(self.registry_limits(), journal, Arc::clone(metrics)).start();
+        let _ = self.to_registry.set(registry.clone().recipient());
+        let manager = ConnectionManager::new(self.manager_limits(), Arc::clone(metrics)).start();
+        let publisher = registry.clone().recipient();
+        let intake = Arc::new(Intake::new(self.catalogue(), publisher.clone(), Arc::clone(metrics)));
+        let bus = self.start_bridge(&intake);
+        let central = Central {
+            registry: registry.clone().recipient(),
+            from_lanes: registry.clone().recipient(),
+            manager,
+        };
+        let api = Arc::new(Api {
+            shared: Arc::clone(&self.clients),
+            options: Arc::clone(&self.shared.options),
+            bus: Arc::new(bus),
+            intake,
+            health: Arc::clone(&self.health),
+            api_keys: self.config.auth.api_keys.clone(),
+            body_bytes: or_max(self.config.limits.body_bytes),
+        });
+        CentralActors { central, registry, publisher, api }
+    }
+
+    fn start_bridge(&self, intake: &Arc<Intake<Campaigns>>) -> BusHandle {
+        let source = if self.redis.is_some() { "redis" } else { "memory" };
+        let taken = Arc::clone(intake);
+        let sink: Sink = Arc::new(move |messages, permit| taken.take(source, messages, permit));
+        let permits = self.clients.permits.clone();
+        let on_link = self.on_link();
+        match &self.redis {
+            Some(target) => {
+                let bridge = RedisBridge::new(target.clone(), permits, sink, on_link).start();
+                BusHandle::new(bridge.recipient())
+            }
+            None => BusHandle::new(MemoryBridge::new(permits, sink, on_link).start().recipient()),
+        }
+    }
+
+    /// What happens when the link to the source comes and goes.
+    fn on_link(&self) -> OnLink {
+        let (health, metrics) = (Arc::clone(&self.health), Arc::clone(&self.shared.metrics));
+        let linked = Arc::clone(&self.linked);
+        Arc::new(move |event| match event {
+            LinkEvent::Up { first } => {
+                health.note_redis(true);
+                if first {
+                    linked.notify_one();
+                }
+            }
+            LinkEvent::Gap { since, until } => {
+                health.note_gap();
+                metrics.gaps.with_label_values(&["redis"]).inc();
+                log::warn!("events may be missing: the link to Redis was away for {} ms", until - since);
+            }
+            LinkEvent::Down { reason } => {
+                health.note_redis(false);
+                log::warn!("the link to Redis is down: {reason}");
+            }
+        })
+    }
+
+    fn catalogue(&self) -> Campaigns {
+        Campaigns { rules: Rules { shared_suffixes: self.config.redis.shared_suffixes.clone() } }
+    }
+
+    fn registry_limits(&self) -> Limits {
+        let limits = &self.config.limits;
+        Limits {
+            room_size: u32::try_from(limits.room_size).unwrap_or(u32::MAX),
+            rooms_per_socket: u32::try_from(limits.rooms_per_socket).unwrap_or(u32::MAX),
+            item_patience: ITEM_PATIENCE_MS,
+            alias_patience: self.config.database.timeout_ms,
+        }
+    }
+
+    fn manager_limits(&self) -> manager::Limits {
+        let limits = &self.config.limits;
+        manager::Limits {
+            per_user: limits.connections_per_user as usize,
+            on_limit: match limits.on_connection_limit {
+                OnConnectionLimit::EvictOldest => OnLimit::EvictOldest,
+                OnConnectionLimit::RejectNew => OnLimit::RejectNew,
+            },
+            idle_check: Duration::from_millis(limits.idle_check_ms),
+            idle_timeout: Duration::from_millis(limits.idle_timeout_ms),
+        }
+    }
+
+    /// Brings the schema up to date; waits, with a message, for a database that is not there yet.
+    async fn migrate(&self) -> Result<(), AppError> {
+        let mut last = String::new();
+        loop {
+            let options = store_options(&self.config);
+            let result = web::block(move || Store::migrate(&options)).await;
+            match result.map_err(std::io::Error::other)? {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_worth_waiting() => {
+                    let text = error.to_string();
+                    if text != last {
+                        log::warn!("waiting: {text}");
+                        last = text;
+                    }
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Waits for the first subscription.
+    async fn await_first_link(&self) {
+        self.linked.notified().await;
+    }
+
+    // ── end ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Tells every socket that the hub goes down, within the grace time.
+    async fn drain(&self) {
+        let shutdown = &self.config.shutdown;
+        self.shared.gate.drain();
+        tokio::time::sleep(Duration::from_millis(shutdown.drain_delay_ms)).await;
+        let active = &self.shared.metrics.active;
+        // two thirds of the grace time are for the sockets, the rest for the store
+        let most = Duration::from_millis(shutdown.grace_ms.saturating_sub(shutdown.drain_delay_ms) * 2 / 3);
+        let sockets = u64::try_from(active.get()).unwrap_or(0);
+        log::info!("going down: {sockets} sockets are told");
+        let needed = sockets * 1_000 / (most.as_millis() as u64).max(1) + 1;
+        let lanes = self.lanes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let per_second = shutdown.sockets_per_second.max(needed) / lanes.len().max(1) as u64 + 1;
+        let drain = Drain { per_second: u32::try_from(per_second).unwrap_or(u32::MAX) };
+        lanes.iter().for_each(|lane| lane.do_send(drain));
+        let end = tokio::time::Instant::now() + most;
+        while active.get() > 0 && tokio::time::Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Writes what waits to be written.
+    async fn flush_store(&self) {
+        let store = self.clients.store.clone();
+        let limit = Duration::from_millis(self.config.shutdown.grace_ms / 4);
+        let written = web::block(move || store.flush(limit)).await;
+        if !matches!(written, Ok(true)) {
+            log::error!("{} writes were not written in time", self.clients.store.depth());
+        }
+    }
+}
+
+impl Service for Parts {
+    type Namespace = Hub;
+
+    fn central(&self, _: u16) -> Central {
+        self.central.get_or_init(|| self.start_central()).central.clone()
+    }
+
+    fn namespace(&self, _: u16) -> Hub {
+        let actors = self.central.get_or_init(|| self.start_central());
+        Hub {
+            shared: Arc::clone(&self.clients),
+            registry: actors.central.registry.clone(),
+            publisher: actors.publisher.clone(),
+            manager: actors.central.manager.clone(),
+        }
+    }
+
+    fn lane_up(&self, worker: u16, lane: Addr<Lane>) {
+        let actors = self.central.get_or_init(|| self.start_central());
+        self.lanes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(lane.clone());
+        actors.registry.do_send(LaneUp { worker, lane });
+    }
+
+    fn routes(&self, config: &mut ServiceConfig) {
+        let actors = self.central.get_or_init(|| self.start_central());
+        http::routes(config, &web::Data::from(Arc::clone(&actors.api)));
+        if self.config.dev {
+            let clients = Arc::clone(&self.clients);
+            let sign = move |claims: &crate::auth::NewToken| {
+                clients.keys().sign(claims, crate::clock::now_ms()).map_err(|error| error.to_string())
+            };
+            admin::routes(config, Arc::new(sign), &self.config.plain.path);
+        }
+    }
+}
+
+/// 0 switches a limit off.
+fn or_max(limit: u64) -> usize {
+    if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) }
+}
+
+/// How the configured database is reached.
+pub fn store_options(config: &Config) -> StoreOptions {
+    StoreOptions {
+        url: config.database.url.clone(),
+        pool_size: u32::try_from(config.database.pool_size).unwrap_or(u32::MAX),
+        timeout: Duration::from_millis(config.database.timeout_ms),
+        ended_statuses: config.campaigns.ended_statuses.clone(),
+    }
+}
+
+fn transport_options(config: &Config) -> Result<Options, AppError> {
+    let unknown = |text: String| AppError::Setting(format!("server.trusted_proxies: {text:?} is no network"));
+    Ok(Options {
+        socketio_path: config.socketio.path.clone(),
+        plain_path: config.plain.path.clone(),
+        ping_interval_ms: config.socketio.ping_interval_ms,
+        ping_timeout_ms: config.socketio.ping_timeout_ms,
+        max_payload: config.socketio.max_payload as usize,
+        origins: Origins::new(&config.cors.origins, config.dev),
+        trusted_proxies: TrustedProxies::parse(&config.server.trusted_proxies).map_err(unknown)?,
+    })
+}

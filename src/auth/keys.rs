@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::claims::Checks;
 use super::public_keys::{is_for_signatures, jwk_key, pem_key};
 use crate::clock::Millis;
+use crate::config::auth::Auth;
 
 /// The setting of the HMAC secret.
 pub const SECRET: &str = "auth.secret";
@@ -51,6 +52,21 @@ pub struct AuthOptions {
     pub audience: String,
     /// How far `exp` and `nbf` may be off, in milliseconds, cut to whole seconds.
     pub leeway_ms: u64,
+}
+
+impl From<&Auth> for AuthOptions {
+    fn from(auth: &Auth) -> AuthOptions {
+        AuthOptions {
+            secret: auth.secret.clone(),
+            secret_kid: Some(auth.secret_kid.clone()).filter(|kid| !kid.is_empty()),
+            algorithms: auth.algorithms.iter().map(|algorithm| algorithm.as_str().to_owned()).collect(),
+            public_key_file: auth.public_key_file.clone(),
+            jwks_file: auth.jwks_file.clone(),
+            issuer: auth.issuer.clone(),
+            audience: auth.audience.clone(),
+            leeway_ms: auth.leeway_ms,
+        }
+    }
 }
 
 impl fmt::Debug for AuthOptions {

@@ -1,7 +1,12 @@
 //! The command line: one file a command.
 
 mod check_config;
+mod demo;
 pub mod logging;
+mod migrate;
+mod publish;
+mod serve;
+mod token;
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write as _};
@@ -57,6 +62,9 @@ pub struct ServeArgs {
     /// Port to listen on, 0 for any free one (server.port)
     #[arg(long)]
     pub port: Option<u16>,
+    /// Fill the store with example campaigns and publish live events, to have something to look at
+    #[arg(long)]
+    pub demo: bool,
 }
 
 /// Flags of `token`.
@@ -85,7 +93,7 @@ fn ttl() -> clap::builder::RangedU64ValueParser {
 }
 
 /// Arguments of `publish`.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct PublishArgs {
     /// Channel, as campaign:c1
     pub channel: String,
@@ -183,15 +191,14 @@ fn run(cli: &Cli, env: BTreeMap<String, String>) -> Result<(), Failure> {
     if cli.command.is_long() {
         logging::start(config.log.format, filter.as_deref()).map_err(anyhow::Error::from)?;
     }
-    // match &cli.command {
-    //     Command::Serve(_) => serve::run(config),
-    //     Command::Token(args) => token::run(&config, args),
-    //     Command::Publish(args) => publish::run(&config, args),
-    //     Command::Migrate => migrate::run(&config),
-    //     Command::Demo(args) => demo::run(&config, args),
-    //     Command::CheckConfig(_) => Ok(()),
-    // }
-    Err(Failure::Other(anyhow::anyhow!("this build has only check-config")))
+    match &cli.command {
+        Command::Serve(args) => serve::run(config, args),
+        Command::Token(args) => token::run(&config, args),
+        Command::Publish(args) => publish::run(&config, args),
+        Command::Migrate => migrate::run(&config),
+        Command::Demo(args) => demo::run(&config, args),
+        Command::CheckConfig(_) => Ok(()),
+    }
 }
 
 impl Cli {

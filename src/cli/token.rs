@@ -3,7 +3,8 @@
 use anyhow::Context as _;
 
 use super::{Failure, TokenArgs, print};
-use crate::auth::{NewToken, issue};
+use crate::auth::{AuthOptions, KeySet, NewToken};
+use crate::clock;
 use crate::config::Config;
 
 pub(super) fn run(config: &Config, args: &TokenArgs) -> Result<(), Failure> {
@@ -21,6 +22,8 @@ pub(super) fn run(config: &Config, args: &TokenArgs) -> Result<(), Failure> {
         participating_campaigns: args.participating.clone(),
         ttl_seconds: args.ttl,
     };
-    let token = issue(&config.auth, &claims).context("cannot sign a token")?;
+    let keys = KeySet::load(&AuthOptions::from(&config.auth))
+        .map_err(|error| Failure::Setting(error.to_string()))?;
+    let token = keys.sign(&claims, clock::now_ms()).context("cannot sign a token")?;
     print(&format!("{token}\n"))
 }

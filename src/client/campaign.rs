@@ -14,7 +14,7 @@ use crate::protocol::frame::Event;
 use crate::rooms::State;
 use crate::rooms::registry::FromSocket;
 use crate::rooms::request::{Found, Join, LeaveRoom, Read, ReadAnswer, Reply};
-use crate::store::{CampaignRead, CampaignState, Store};
+use crate::store::{self, CampaignRead, CampaignState, Store};
 
 const EXPECTED: &str = "expected {campaignId}: a string of 1 to 128 characters without white space";
 
@@ -75,7 +75,12 @@ impl Read for CampaignSnapshot {
 
 fn may_join(user: &User, campaign: &str, read: &CampaignRead) -> bool {
     let owner = read.row.as_ref().and_then(|row| row.owner_id.as_deref());
-    permissions::may_join_campaign(user, campaign, owner, read.participant)
+    let part = match read.participant {
+        store::Participation::Never => permissions::Participation::Unknown,
+        store::Participation::Yes => permissions::Participation::Active,
+        store::Participation::Removed => permissions::Participation::Removed,
+    };
+    permissions::may_join_campaign(user, campaign, owner, part)
 }
 
 fn found(campaign: Box<str>, row: Option<CampaignState>) -> Found {

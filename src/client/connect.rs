@@ -12,6 +12,7 @@ use crate::clock;
 use crate::close::CloseReason;
 use crate::events::server::{Connected, HubStatus, InitialCampaign, InitialSystemStatus, Role};
 use crate::events::user::{Notification, NotificationKind};
+use crate::events::words::Word as _;
 use crate::events::{Code, Stamp, names};
 use crate::protocol::frame::{Dialect, Event};
 use crate::rooms::manager::{Admit, Connection};
@@ -34,7 +35,7 @@ pub(super) fn authenticate(hub: &Hub, conn: &mut Client<'_>, payload: Option<&Ra
     let peer = Arc::clone(conn.peer());
     let token = token.or_else(|| peer.token.as_ref().map(|token| (*token.0).into()));
     let verified =
-        token.ok_or(AuthError::Missing).and_then(|token| hub.shared.keys.verify(&token, clock::now_ms()));
+        token.ok_or(AuthError::Missing).and_then(|token| hub.shared.keys().verify(&token, clock::now_ms()));
     match verified {
         Ok(user) => ask_for_admission(hub, conn, Arc::new(user)),
         Err(error) => reject(conn, error),
@@ -59,7 +60,7 @@ fn ask_for_admission(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
         id: conn.id(),
         user: Arc::clone(&user.id),
         connected_at: clock::now_ms(),
-        expires_at: user.expires_at,
+        expires_at: user.expires_at.saturating_add(hub.shared.leeway_ms),
         heard: Arc::clone(conn.heard()),
         dialect: conn.dialect(),
         peer: Arc::clone(conn.peer()),
@@ -104,7 +105,8 @@ pub(super) fn admitted(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
     };
     let addr = conn.addr();
     hub.shared.store.initial(ask, move |initial| addr.do_send(Post(ToClient::Initial(initial))));
-    conn.later(hub.shared.store_patience, ToClient::Initial(Err(StoreError::Timeout)));
+    let late = StoreError::Timeout("the first reads".to_owned());
+    conn.later(hub.shared.store_patience, ToClient::Initial(Err(late)));
 }
 
 /// Shows the client what there is; empty, and said to be so, where the store did not answer in time.
@@ -114,7 +116,7 @@ pub(super) fn initial(hub: &Hub, conn: &mut Client<'_>, initial: Result<Initial,
         return; // the store and the deadline both answered
     }
     let status = if initial.is_ok() { (hub.shared.status)() } else { HubStatus::Degraded };
-    let initial = initial.unwrap_or_default();
+    let initial = initial.unwrap_or_else(|_| NOTHING);
     let max = hub.shared.max_payload;
     conn.emit(&fitting(names::INITIAL_CAMPAIGNS, initial.campaigns.iter().map(campaign_item), max));
     conn.emit(&fitting(
@@ -136,6 +138,10 @@ pub(super) fn initial(hub: &Hub, conn: &mut Client<'_>, initial: Result<Initial,
         early.into_iter().for_each(|request| super::user::send(hub, conn, request));
     }
 }
+
+/// What a client is shown where the store does not answer. The mark says that it was sent nothing, so
+/// its own room catches it up.
+const NOTHING: Initial = Initial { campaigns: Vec::new(), notifications: Vec::new(), mark: 0 };
 
 /// A list whose newest items come first; the oldest are left out where it would pass `max` bytes.
 fn fitting(name: &'static str, items: impl Iterator<Item = String>, max: usize) -> Event {
@@ -173,7 +179,7 @@ fn campaign_item(row: &CampaignRow) -> String {
 fn notification(item: &StoredNotification) -> Notification<'_> {
     Notification {
         id: item.id.as_str().into(),
-        kind: NotificationKind::parse(&item.kind).unwrap_or(NotificationKind::Info),
+        kind: NotificationKind::from_word(&item.kind).unwrap_or(NotificationKind::Info),
         title: item.title.as_str().into(),
         message: item.message.as_str().into(),
         timestamp: Stamp(item.created_at),

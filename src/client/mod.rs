@@ -17,7 +17,7 @@ pub mod system;
 pub mod user;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix::{Addr, Recipient};
@@ -42,8 +42,8 @@ use answers::{about, refuse};
 
 /// What the clients of every worker share.
 pub struct Shared {
-    /// Judges tokens.
-    pub keys: KeySet,
+    /// Judges tokens; replaced as a whole when the keys are read anew.
+    pub keys: RwLock<Arc<KeySet>>,
     /// The database.
     pub store: Store,
     /// The hub's counters.
@@ -56,10 +56,24 @@ pub struct Shared {
     pub status: Box<dyn Fn() -> HubStatus + Send + Sync>,
     /// How long the database may take.
     pub store_patience: Duration,
+    /// How far clocks may differ, in milliseconds.
+    pub leeway_ms: i64,
     /// The largest message, in bytes.
     pub max_payload: usize,
     /// Engine.IO's ping interval, which plain clients are told.
     pub ping_interval_ms: u64,
+}
+
+impl Shared {
+    /// The keys as they are now.
+    pub fn keys(&self) -> Arc<KeySet> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the keys.
+    pub fn set_keys(&self, keys: KeySet) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
 }
 
 /// The hub as its clients see it; one a worker.

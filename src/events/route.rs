@@ -110,6 +110,7 @@ fn live(name: &'static str, data: &impl Serialize, room: RoomName) -> Publicatio
         state: None,
         item: None,
         record: None,
+        except: None,
     }
 }
 

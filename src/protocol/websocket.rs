@@ -144,7 +144,7 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
         ]);
         chunk.copy_from_slice(&(word ^ wide).to_ne_bytes());
     }
-    for (byte, key) in chunks.into_remainder().iter_mut().zip(mask) {
+    for (byte, key) in chunks.into_remainder().iter_mut().zip(mask.into_iter().cycle()) {
         *byte ^= key;
     }
 }
@@ -278,6 +278,16 @@ mod tests {
         let frame = take_frame(&mut buf, 1000).unwrap().unwrap();
         assert_eq!(&buf[frame.payload.clone()], payload);
         assert_eq!(frame.payload.end, whole.len());
+    }
+
+    #[test]
+    fn the_mask_comes_off_whatever_the_length() {
+        for len in 0..40 {
+            let payload: Vec<u8> = (0..len).collect();
+            let mut buf = masked(0x82, &payload);
+            let frame = take_frame(&mut buf, 100).unwrap().unwrap();
+            assert_eq!(&buf[frame.payload], payload);
+        }
     }
 
     #[test]

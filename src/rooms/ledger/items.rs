@@ -44,6 +44,11 @@ pub enum Confirmed {
         /// Its mark.
         mark: Option<i64>,
     },
+    /// A record that can never be written: nothing is to be waited for.
+    Dropped {
+        /// Its place.
+        place: u64,
+    },
 }
 
 impl<R> Ledger<R> {
@@ -80,6 +85,10 @@ impl<R> Ledger<R> {
                 }
             }
             Confirmed::Item { place, room, mark } => self.confirm_item(place, room, mark, now, out),
+            Confirmed::Dropped { place } => {
+                self.kept.retain(|_, (_, at)| *at != place);
+                self.confirm_item(place, None, None, now, out);
+            }
         }
     }
 

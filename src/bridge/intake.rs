@@ -1,0 +1,140 @@
+//! From messages to the registry: what a read brought is looked at once, refused or turned into
+//! publications, and sent on as one message.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use actix::Recipient;
+
+use super::Message;
+use crate::clock::{self, Millis};
+use crate::events::{Catalogue, Reason, Refusal, Rejected, Routed, Seen};
+use crate::metrics::Metrics;
+use crate::rooms::registry::Publish;
+use crate::rooms::{Permit, Publications};
+use crate::store::Record;
+
+/// Refused messages that are logged in a second; more are counted.
+const LOGGED_PER_SECOND: u64 = 10;
+
+/// Takes messages in, whatever source they come from.
+pub struct Intake<C> {
+    catalogue: C,
+    registry: Recipient<Publish<Record>>,
+    metrics: Arc<Metrics>,
+    memory: Mutex<Memory>,
+    /// Events taken since start.
+    events: AtomicU64,
+    /// How far the last event with a publisher's time was behind it, in milliseconds.
+    delay_ms: AtomicI64,
+}
+
+/// What is remembered of messages.
+#[derive(Default)]
+struct Memory {
+    seen: Seen,
+    rejected: Rejected,
+    /// The second in which lines were last logged, and how many.
+    logged: (Millis, u64),
+}
+
+impl<C: Catalogue> Intake<C> {
+    /// An intake that hands publications to the registry.
+    pub fn new(catalogue: C, registry: Recipient<Publish<Record>>, metrics: Arc<Metrics>) -> Intake<C> {
+        let memory = Mutex::new(Memory::default());
+        Intake {
+            catalogue,
+            registry,
+            metrics,
+            memory,
+            events: AtomicU64::new(0),
+            delay_ms: AtomicI64::new(0),
+        }
+    }
+
+    /// Takes what one read from `source` brought.
+    pub fn take(&self, source: &'static str, messages: Vec<Message>, permit: Permit) {
+        let now = clock::now_ms();
+        let mut list = Vec::with_capacity(messages.len());
+        for message in &messages {
+            match self.judge(message, now) {
+                Ok(routed) => list.extend(routed.publications),
+                Err(refusal) => self.reject(source, message, refusal, now),
+            }
+        }
+        if list.is_empty() {
+            return;
+        }
+        self.note_delay(source, &list, now);
+        self.events.fetch_add(list.len() as u64, Ordering::Relaxed);
+        self.registry.do_send(Publish(Publications { list, permit }));
+    }
+
+    fn judge(&self, message: &Message, now: Millis) -> Result<Routed, Refusal> {
+        let routed = self.catalogue.route(&message.channel, &message.payload, now)?;
+        match &routed.event_id {
+            Some(id) if !self.memory().seen.is_new(&message.channel, id, now) => {
+                Err(Refusal::new(Reason::Duplicate, "a repeat of an eventId"))
+            }
+            _ => Ok(routed),
+        }
+    }
+
+    /// Judges a message as a source would, without taking it.
+    ///
+    /// # Errors
+    /// What would be refused.
+    pub fn check(&self, channel: &str, payload: &[u8]) -> Result<(), Refusal> {
+        self.catalogue.route(channel, payload, clock::now_ms()).map(drop)
+    }
+
+    /// Counts, keeps and logs a refused message.
+    pub fn reject(&self, source: &'static str, message: &Message, refusal: Refusal, now: Millis) {
+        self.metrics.refused.with_label_values(&[refusal.reason.as_str()]).inc();
+        let mut memory = self.memory();
+        if refusal.reason == Reason::Duplicate {
+            return memory.rejected.count(refusal.reason);
+        }
+        if memory.may_log(now) {
+            let (reason, expected) = (refusal.reason.as_str(), &refusal.message);
+            log::warn!("refused a message from {source} on {:?}: {reason}: {expected}", message.channel);
+        }
+        memory.rejected.push(now, source, &message.channel, &message.payload, refusal);
+    }
+
+    fn note_delay(&self, source: &str, list: &[crate::rooms::Publication<Record>], now: Millis) {
+        let Some(time) = list.iter().rev().find_map(|publication| Some(publication.state.as_ref()?.time))
+        else {
+            return;
+        };
+        let delay = (now - time).max(0);
+        self.delay_ms.store(delay, Ordering::Relaxed);
+        self.metrics.publish_delay.with_label_values(&[source]).observe(delay as f64 / 1_000.0);
+    }
+
+    /// Looks at the refused messages.
+    pub fn with_rejected<T>(&self, look: impl FnOnce(&Rejected) -> T) -> T {
+        look(&self.memory().rejected)
+    }
+
+    /// Events taken since start.
+    pub fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    fn may_log(&mut self, now: Millis) -> bool {
+        let second = now / 1_000;
+        if self.logged.0 != second {
+            self.logged = (second, 0);
+        }
+        self.logged.1 += 1;
+        self.logged.1 <= LOGGED_PER_SECOND
+    }
+}

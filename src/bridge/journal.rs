@@ -1,0 +1,79 @@
+//! Between the registry and the store: what is to be written, what was, and whose campaigns are whose.
+
+use std::sync::{Arc, OnceLock};
+
+use actix::Recipient;
+
+use crate::events::route::{campaign_room, owner_alias, user_room};
+use crate::metrics::Metrics;
+use crate::rooms::ledger::{AliasLoad, Confirmed};
+use crate::rooms::registry::{FromStore, Journal};
+use crate::store::{self, Record, Store};
+
+/// The registry as the store reports to it; set when the registry starts.
+pub type ToRegistry = Arc<OnceLock<Recipient<FromStore>>>;
+
+/// Writes what the registry has ordered.
+pub struct StoreJournal {
+    store: Store,
+    registry: ToRegistry,
+    metrics: Arc<Metrics>,
+}
+
+impl StoreJournal {
+    /// A journal in this store.
+    pub fn new(store: Store, registry: ToRegistry, metrics: Arc<Metrics>) -> StoreJournal {
+        StoreJournal { store, registry, metrics }
+    }
+}
+
+impl Journal<Record> for StoreJournal {
+    fn write(&self, place: u64, record: Record) {
+        if !self.store.write(place, record) {
+            self.metrics.queue_overflow.with_label_values(&["store_writes"]).inc();
+        }
+    }
+
+    /// Campaigns that the store or, where it names nobody, the token gives to a user.
+    fn load_aliases(&self, load: AliasLoad) {
+        let AliasLoad { room, claims, generation } = load;
+        let registry = Arc::clone(&self.registry);
+        let Some(user) = room.strip_prefix("user:").map(str::to_owned) else { return };
+        let answer = move |names| tell(&registry, FromStore::Aliases { room, generation, names });
+        if !self.store.is_up() {
+            return answer(None);
+        }
+        let claimed =
+            claims.iter().filter_map(|name| name.strip_prefix("owner:")).map(str::to_owned).collect();
+        self.store.owned(&user, claimed, move |owned| {
+            answer(owned.ok().map(|campaigns| campaigns.iter().map(|id| owner_alias(id)).collect()));
+        });
+    }
+}
+
+fn tell(registry: &ToRegistry, what: FromStore) {
+    if let Some(registry) = registry.get() {
+        registry.do_send(what);
+    }
+}
+
+/// Tells the registry what the writer has committed.
+pub fn confirm(registry: &ToRegistry, committed: Vec<store::Confirmed>) {
+    let confirmed: Vec<Confirmed> = committed.into_iter().map(translate).collect();
+    tell(registry, FromStore::Confirmed(confirmed));
+}
+
+fn translate(committed: store::Confirmed) -> Confirmed {
+    match committed {
+        store::Confirmed::Status { campaign_id, time, ticket } => {
+            Confirmed::State { room: campaign_room(&campaign_id), time, place: ticket }
+        }
+        store::Confirmed::Notification { ticket, user, seq, .. } => {
+            Confirmed::Item { place: ticket, room: Some(user_room(&user)), mark: Some(seq) }
+        }
+        store::Confirmed::NotificationWithoutRecipient { ticket } => {
+            Confirmed::Item { place: ticket, room: None, mark: None }
+        }
+        store::Confirmed::Dropped { ticket } => Confirmed::Dropped { place: ticket },
+    }
+}

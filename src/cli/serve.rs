@@ -1,0 +1,103 @@
+//! `roomcast serve`: runs the hub until it is told to stop.
+
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::time::Duration;
+
+use actix_rt::signal::unix::{SignalKind, signal};
+use anyhow::Context as _;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::demo;
+use super::{Failure, ServeArgs, logging};
+use crate::app::{self, AppError, Running};
+use crate::config::Config;
+use crate::store::StoreError;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4_096;
+
+pub(super) fn run(config: Config, args: &ServeArgs) -> Result<(), Failure> {
+    config.require_keys()?;
+    config.require_files()?;
+    let listener = listen(&config)?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    let demo = args.demo.then(|| demo::Plan::for_hub(&config, address));
+    let outcome = actix::System::new().block_on(async move {
+        let shutdown = shutdown_signal().context("signals cannot be heard")?;
+        let ready = move |running: &Running| {
+            announce(address);
+            reload_on_hangup(running.share());
+            if let Some(plan) = demo {
+                plan.begin(running.store());
+            }
+        };
+        Ok::<_, anyhow::Error>(app::run(config, listener, ready, shutdown).await)
+    })?;
+    outcome.map_err(failure)
+}
+
+fn failure(error: AppError) -> Failure {
+    match error {
+        AppError::Key(_)
+        | AppError::Setting(_)
+        | AppError::Store(StoreError::Wrong(_) | StoreError::NewerSchema(_)) => {
+            Failure::Setting(error.to_string())
+        }
+        other => Failure::Other(other.into()),
+    }
+}
+
+fn listen(config: &Config) -> Result<TcpListener, Failure> {
+    let (host, port) = (config.server.host.as_str(), config.server.port);
+    let wrong = |why: String| {
+        Failure::Setting(format!("server.host, server.port: cannot listen on {host}:{port}: {why}"))
+    };
+    let mut addresses = (host, port).to_socket_addrs().map_err(|error| wrong(error.to_string()))?;
+    let address = addresses.next().ok_or_else(|| wrong("the name has no address".to_owned()))?;
+    bind(address).map_err(|error| wrong(error.to_string()))
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// The one line on the standard output: the hub takes connections.
+fn announce(address: SocketAddr) {
+    let mut out = std::io::stdout().lock();
+    // nobody may be reading
+    let _ = writeln!(out, "listening on http://{address}").and_then(|()| out.flush());
+}
+
+/// Resolves at the first SIGTERM or SIGINT; the second ends the process.
+fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        actix_rt::spawn(async move {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            log::warn!("a second signal: ending at once");
+            logging::flush(Duration::from_millis(200));
+            std::process::exit(130);
+        });
+    })
+}
+
+/// SIGHUP reads keys anew, and never ends the process.
+fn reload_on_hangup(running: Running) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    actix_rt::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match running.reload_keys() {
+                Ok(()) => log::info!("keys were read anew"),
+                Err(error) => log::error!("keys stay as they are: {error}"),
+            }
+        }
+    });
+}
