@@ -18,10 +18,14 @@
 //! | `outgoing` | what waits to be sent and to be read back (pure) |
 //! | `target` | the URL, connecting, and what a failure means |
 //! | [`memory`] | the in-process bus, for one node without Redis |
+//! | [`intake`] | from messages to publications for the registry |
+//! | [`journal`] | between the registry and the store |
 
 pub mod actor;
 pub mod bus;
 mod gate;
+pub mod intake;
+pub mod journal;
 mod link;
 pub mod memory;
 mod outgoing;
