@@ -1,5 +1,42 @@
-//! The database: pool, schema, queries, the one writer.
+//! The database: reads on a pool of sync actors, writes by one writer that commits what waits together.
+//!
+//! | file | owns |
+//! |---|---|
+//! | [`handle`] | [`Store`]: what the rest of the hub may ask |
+//! | [`record`] | what the registry hands over to be written |
+//! | [`queue`], [`writer`], [`health`], [`probe`] | the writer's line, its loop, and what it finds of the database |
+//! | [`reader`] | the sync actors that read, and how many reads may wait |
+//! | [`connection`], [`target`], [`error`] | opening either database by its URL; what its errors mean |
+//! | [`migrate`], [`schema`] | the embedded migrations; the tables |
+//! | [`campaigns`], [`statuses`], [`participants`], [`notifications`], [`connections`] | a table's queries each |
 
+mod campaigns;
+mod connection;
+mod connections;
+mod error;
+mod handle;
+mod health;
+mod migrate;
+mod notifications;
+mod participants;
+mod probe;
+mod queue;
+mod reader;
 pub mod record;
+mod schema;
+mod statuses;
+mod target;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod writer;
 
-pub use record::{NotificationRow, Recipient, Record};
+pub use campaigns::{
+    CampaignChange, CampaignRead, CampaignRow, CampaignState, CampaignWrite, Participation, Role,
+};
+pub use connections::{ConnectionEvent, ConnectionEventKind};
+pub use error::StoreError;
+pub use handle::{Confirmed, Initial, InitialAsk, Store, StoreOptions};
+pub use notifications::{StoredNotification, Unread};
+pub use record::{NotificationRow, Record, Recipient};

@@ -1,0 +1,339 @@
+//! The store as the rest of the hub sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::result::QueryResult;
+
+use super::campaigns::{self, CampaignChange, CampaignRead, CampaignRow, CampaignWrite};
+use super::connection::{AnyConnection, Manager};
+use super::connections::ConnectionEvent;
+use super::health::Health;
+use super::notifications::{self, NotificationWrite, StoredNotification, Unread};
+use super::queue::{Bounds, Item, Queue, Task};
+use super::reader::Readers;
+use super::record::Record;
+use super::statuses::StatusWrite;
+use super::writer::Writer;
+use super::{StoreError, migrate, participants};
+use crate::clock::Millis;
+
+/// How to reach the database, and how hard.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// `sqlite://path`, `sqlite:path`, `postgres://…` or `postgresql://…`.
+    pub url: String,
+    /// Connections that read; one more writes.
+    pub pool_size: u32,
+    /// What a statement, a lock or a wait for a connection may take.
+    pub timeout: Duration,
+    /// Statuses of campaigns that are no longer active.
+    pub ended_statuses: Vec<String>,
+}
+
+impl StoreOptions {
+    fn manager(&self) -> Manager {
+        Manager::new(&self.url, self.timeout)
+    }
+}
+
+/// What the writer has committed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Confirmed {
+    /// The campaign's row holds this status or a newer one.
+    Status {
+        /// The campaign.
+        campaign_id: Arc<str>,
+        /// The time of the status.
+        time: Millis,
+        /// The newest ticket that this commit covers.
+        ticket: u64,
+    },
+    /// The notification is there.
+    Notification {
+        /// The ticket it was given.
+        ticket: u64,
+        /// Whose it is.
+        user: Arc<str>,
+        /// Its id.
+        id: Arc<str>,
+        /// Its place in the order of writing.
+        seq: i64,
+        /// False where it was there before.
+        new: bool,
+    },
+    /// A notification for the owner of a campaign that names none: nothing was written.
+    NotificationWithoutRecipient {
+        /// The ticket it was given.
+        ticket: u64,
+    },
+    /// The database refused this row, and always would; it was logged and counted.
+    Dropped {
+        /// The ticket it was given; of a status all that it covered.
+        ticket: u64,
+    },
+}
+
+/// Who asks for his first data.
+#[derive(Clone, Debug)]
+pub struct InitialAsk {
+    /// The user.
+    pub user: Arc<str>,
+    /// The token's `ownedCampaigns`.
+    pub claimed_owned: Vec<String>,
+    /// The token's `participatingCampaigns`.
+    pub claimed_participating: Vec<String>,
+}
+
+/// What a connect is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Initial {
+    /// The active campaigns of the user, newest first, at most 500.
+    pub campaigns: Vec<CampaignRow>,
+    /// Unread notifications, newest first, at most 10.
+    pub notifications: Vec<StoredNotification>,
+    /// The greatest `seq` of the user's notifications at that moment.
+    pub mark: i64,
+}
+
+/// A handle to the store: reads on a pool of sync actors, writes through one writer.
+///
+/// Replies run on a thread of the store (where there is no room, at once on the caller's): they should
+/// only send a message. The last handle that goes ends the writer, after it has written what waits.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    queue: Arc<Queue>,
+    health: Arc<Health>,
+    readers: Readers,
+    ended: Vec<String>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl Store {
+    /// Brings the schema up to date and names the migrations that ran. Safe where several processes do so
+    /// at once. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError::is_worth_waiting`] tells what may pass (unreachable, refused) from what ends a start
+    /// (a wrong URL, a schema newer than this binary).
+    pub fn migrate(options: &StoreOptions) -> Result<Vec<String>, StoreError> {
+        migrate::run(&options.manager())
+    }
+
+    /// Starts readers and writer; `confirm` hears, on the writer's thread, what was committed, in order.
+    ///
+    /// # Panics
+    /// Outside an actix `System`, and where the operating system gives no thread.
+    pub fn start(options: StoreOptions, confirm: impl Fn(Vec<Confirmed>) + Send + Sync + 'static) -> Store {
+        Store::start_bounded(options, confirm, Bounds::default())
+    }
+
+    pub(super) fn start_bounded(
+        options: StoreOptions,
+        confirm: impl Fn(Vec<Confirmed>) + Send + Sync + 'static,
+        bounds: Bounds,
+    ) -> Store {
+        let manager = options.manager();
+        let queue = Arc::new(Queue::new(bounds));
+        let health = Arc::new(Health::new(options.timeout));
+        let writer = Writer::new(queue.clone(), health.clone(), manager.clone(), Box::new(confirm));
+        #[allow(clippy::expect_used, reason = "a hub without its writer must not run")]
+        std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer.run())
+            .expect("the operating system gives a thread");
+        let readers = Readers::start(manager, options.pool_size, options.timeout);
+        Store(Arc::new(Inner { queue, health, readers, ended: options.ended_statuses }))
+    }
+
+    /// Reads what a connect is told.
+    pub fn initial(&self, ask: InitialAsk, reply: impl FnOnce(Result<Initial, StoreError>) + Send + 'static) {
+        let ended = self.0.ended.clone();
+        let query = move |conn: &mut AnyConnection| {
+            let unread = notifications::initial(conn, &ask.user)?;
+            let campaigns =
+                campaigns::initial(conn, &ask.user, &ask.claimed_owned, &ask.claimed_participating, &ended)?;
+            Ok(Initial { campaigns, notifications: unread.items, mark: unread.mark })
+        };
+        self.0.readers.read(query, reply);
+    }
+
+    /// Reads a campaign's state and what `user` is to it, of one moment after this call.
+    pub fn campaign(
+        &self,
+        campaign: &str,
+        user: &str,
+        reply: impl FnOnce(Result<CampaignRead, StoreError>) + Send + 'static,
+    ) {
+        let (campaign, user) = (campaign.to_owned(), user.to_owned());
+        self.0.readers.read(move |conn| campaigns::read(conn, &campaign, &user), reply);
+    }
+
+    /// Reads the unread notifications after `mark`, oldest first; of very many the newest thousand.
+    pub fn unread_since(
+        &self,
+        user: &str,
+        mark: i64,
+        reply: impl FnOnce(Result<Unread, StoreError>) + Send + 'static,
+    ) {
+        let user = user.to_owned();
+        self.0.readers.read(move |conn| notifications::unread_since(conn, &user, mark), reply);
+    }
+
+    /// Marks notifications as read; answers with those of `ids` that were the user's and unread, in the
+    /// order asked.
+    pub fn mark_read(
+        &self,
+        user: &str,
+        ids: Vec<String>,
+        reply: impl FnOnce(Result<Vec<String>, StoreError>) + Send + 'static,
+    ) {
+        let user = user.to_owned();
+        self.change(None, move |conn| notifications::mark_read(conn, &user, &ids), reply);
+    }
+
+    /// Reads, in the writer's line, which campaigns' owner copies a user gets: those that name him as
+    /// owner, and those of `claimed` whose row names nobody (or that have none) and from which he was not
+    /// removed. Changes of owner that were asked for before are in it, and answered before it.
+    pub fn owned(
+        &self,
+        user: &str,
+        claimed: Vec<String>,
+        reply: impl FnOnce(Result<Vec<String>, StoreError>) + Send + 'static,
+    ) {
+        let user = user.to_owned();
+        let query = move |conn: &mut AnyConnection| campaigns::owned(conn, &user, &claimed);
+        self.line_up(None, Asked { query, answer: None, reply, writes: false });
+    }
+
+    /// Hands a record to the writer. Never blocks. False where the queue was full: the record is refused
+    /// and counted, those before it stay, and no confirmation will come.
+    pub fn write(&self, ticket: u64, record: Record) -> bool {
+        match record {
+            Record::Status { campaign_id, status, time } => {
+                self.0.queue.status(StatusWrite { campaign: campaign_id, status, time, ticket })
+            }
+            Record::Notification(row) => {
+                self.0.queue.push(Item::Notification(NotificationWrite { ticket, row, written: None })).is_ok()
+            }
+        }
+    }
+
+    /// Replaces all of a campaign but its participants; an older status stays out.
+    pub fn put_campaign(
+        &self,
+        campaign: CampaignWrite,
+        reply: impl FnOnce(Result<CampaignChange, StoreError>) + Send + 'static,
+    ) {
+        let id = campaign.id.clone();
+        self.change(Some(&id), move |conn| campaigns::put(conn, &campaign), reply);
+    }
+
+    /// Deletes a campaign and who takes part; who was removed from it stays removed.
+    pub fn delete_campaign(
+        &self,
+        campaign: &str,
+        reply: impl FnOnce(Result<CampaignChange, StoreError>) + Send + 'static,
+    ) {
+        let id = campaign.to_owned();
+        self.change(Some(campaign), move |conn| campaigns::delete(conn, &id), reply);
+    }
+
+    /// Adds a participant (again), or removes him for good.
+    pub fn set_participant(
+        &self,
+        campaign: &str,
+        user: &str,
+        present: bool,
+        reply: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        let (campaign, user) = (campaign.to_owned(), user.to_owned());
+        self.change(None, move |conn| participants::set(conn, &campaign, &user, present), reply);
+    }
+
+    /// Notes that a socket came or went; written with the statuses.
+    pub fn connection_event(&self, event: ConnectionEvent) {
+        self.0.queue.event(event);
+    }
+
+    /// Writes that wait or are in work.
+    pub fn depth(&self) -> usize {
+        self.0.queue.depth()
+    }
+
+    /// Reads that wait or run; at most 4 096.
+    pub fn reading(&self) -> usize {
+        self.0.readers.outstanding()
+    }
+
+    /// Writes that were refused because too much waited, since the start.
+    pub fn overflowed(&self) -> u64 {
+        self.0.queue.overflowed()
+    }
+
+    /// Rows that the database refused for what they hold, since the start.
+    pub fn dropped(&self) -> u64 {
+        self.0.health.dropped()
+    }
+
+    /// Whether the database takes writes, as far as is known: it is asked once a second.
+    pub fn is_up(&self) -> bool {
+        self.0.health.is_up()
+    }
+
+    /// Waits until everything that waits is written, at most `limit`; false where it is not. Blocks.
+    pub fn flush(&self, limit: Duration) -> bool {
+        self.0.queue.flush(limit)
+    }
+
+    fn change<T: Send + 'static>(
+        &self,
+        campaign: Option<&str>,
+        query: impl FnMut(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
+        reply: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        self.line_up(campaign, Asked { query, answer: None, reply, writes: true });
+    }
+
+    fn line_up(&self, campaign: Option<&str>, task: impl Task + 'static) {
+        if let Err(Item::Task(task)) = self.0.queue.push_behind(Item::Task(Box::new(task)), campaign) {
+            task.finish(Err(StoreError::Busy));
+        }
+    }
+}
+
+/// A query in the writer's line, and who waits for its answer.
+struct Asked<T, Q, R> {
+    query: Q,
+    answer: Option<T>,
+    reply: R,
+    writes: bool,
+}
+
+impl<T, Q, R> Task for Asked<T, Q, R>
+where
+    T: Send,
+    Q: FnMut(&mut AnyConnection) -> QueryResult<T> + Send,
+    R: FnOnce(Result<T, StoreError>) + Send,
+{
+    fn apply(&mut self, conn: &mut AnyConnection) -> QueryResult<()> {
+        self.answer = Some((self.query)(conn)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, end: Result<(), StoreError>) {
+        let Asked { answer, reply, .. } = *self;
+        reply(end.and_then(|()| answer.ok_or_else(|| StoreError::Failed("no answer".into()))));
+    }
+
+    fn writes(&self) -> bool {
+        self.writes
+    }
+}

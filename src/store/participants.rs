@@ -1,0 +1,43 @@
+//! Who takes part in a campaign, and who was removed from one.
+
+use std::collections::HashSet;
+
+use diesel::prelude::*;
+
+use super::connection::{AnyConnection, on_each};
+use super::schema::campaign_participants::{self as table, campaign_id, removed_at, user_id};
+use crate::clock::now_ms;
+
+/// Adds a participant (again), or notes that he was removed.
+pub(super) fn set(conn: &mut AnyConnection, campaign: &str, user: &str, present: bool) -> QueryResult<()> {
+    let removed = (!present).then(now_ms);
+    let row = (campaign_id.eq(campaign), user_id.eq(user), removed_at.eq(removed));
+    on_each!(conn, c => diesel::insert_into(table::table)
+        .values(row)
+        .on_conflict((campaign_id, user_id))
+        .do_update()
+        .set(removed_at.eq(removed))
+        .execute(c))?;
+    Ok(())
+}
+
+/// Forgets who takes part in a campaign that is gone.
+pub(super) fn forget_active(conn: &mut AnyConnection, campaign: &str) -> QueryResult<()> {
+    diesel::delete(table::table.filter(campaign_id.eq(campaign)).filter(removed_at.is_null())).execute(conn)?;
+    Ok(())
+}
+
+/// Those of `campaigns` that a user was removed from.
+pub(super) fn removed_from(
+    conn: &mut AnyConnection,
+    user: &str,
+    campaigns: &[String],
+) -> QueryResult<HashSet<String>> {
+    let rows: Vec<String> = table::table
+        .filter(user_id.eq(user))
+        .filter(campaign_id.eq_any(campaigns))
+        .filter(removed_at.is_not_null())
+        .select(campaign_id)
+        .load(conn)?;
+    Ok(rows.into_iter().collect())
+}

@@ -1,0 +1,223 @@
+//! Databases for the store's tests: files, and one throwaway PostgreSQL a test process.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::connection::{AnyConnection, Manager};
+use super::queue::Bounds;
+use super::{Confirmed, Store, StoreError, StoreOptions};
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// Runs a test on both databases: `on_both! { async fn name(db) { … } }` makes `name::sqlite` and
+/// `name::postgres`, each with an empty, migrated database of its own inside an actix `System`.
+macro_rules! on_both {
+    ($(async fn $name:ident($db:ident) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            async fn body($db: &$crate::store::testing::Db) $body
+
+            #[test]
+            fn sqlite() {
+                $crate::store::testing::run($crate::store::testing::Kind::Sqlite, async |db| body(db).await);
+            }
+
+            #[test]
+            fn postgres() {
+                $crate::store::testing::run($crate::store::testing::Kind::Postgres, async |db| body(db).await);
+            }
+        }
+    )+};
+}
+pub(super) use on_both;
+
+/// Runs `body` on a migrated database.
+pub(super) fn run(kind: Kind, body: impl AsyncFnOnce(&Db)) {
+    let db = Db::empty(kind);
+    Store::migrate(&db.options()).unwrap();
+    actix_rt::System::new().block_on(body(&db));
+}
+
+/// A database of one test.
+pub(super) struct Db {
+    pub(super) kind: Kind,
+    pub(super) url: String,
+    _folder: Option<TempDir>,
+}
+
+impl Db {
+    pub(super) fn empty(kind: Kind) -> Db {
+        match kind {
+            Kind::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                let url = format!("sqlite://{}", folder.path().join("test.db").display());
+                Db { kind, url, _folder: Some(folder) }
+            }
+            Kind::Postgres => Db { kind, url: POSTGRES.database(), _folder: None },
+        }
+    }
+
+    pub(super) fn options(&self) -> StoreOptions {
+        StoreOptions {
+            url: self.url.clone(),
+            pool_size: 3,
+            timeout: Duration::from_secs(5),
+            ended_statuses: vec!["COMPLETED".into(), "CANCELLED".into()],
+        }
+    }
+
+    /// A connection past the store, as another program would have one.
+    pub(super) fn outside(&self) -> AnyConnection {
+        Manager::new(&self.url, Duration::from_secs(5)).open().unwrap()
+    }
+
+    /// Runs SQL past the store.
+    pub(super) fn sql(&self, sql: &str) {
+        self.outside().batch_execute(sql).unwrap();
+    }
+
+    /// A store on it, and what it confirms.
+    pub(super) fn store(&self) -> (Store, Confirmations) {
+        self.store_with(self.options(), Bounds::default())
+    }
+
+    pub(super) fn store_with(&self, options: StoreOptions, bounds: Bounds) -> (Store, Confirmations) {
+        let heard = Confirmations::default();
+        let tell = heard.clone();
+        let store = Store::start_bounded(options, move |list| tell.0.lock().unwrap().push(list), bounds);
+        (store, heard)
+    }
+}
+
+/// What a store has confirmed: a list a commit.
+#[derive(Clone, Default)]
+pub(super) struct Confirmations(pub(super) Arc<Mutex<Vec<Vec<Confirmed>>>>);
+
+impl Confirmations {
+    pub(super) fn all(&self) -> Vec<Confirmed> {
+        self.0.lock().unwrap().iter().flatten().cloned().collect()
+    }
+}
+
+/// Asks the store something and waits for the reply.
+pub(super) async fn ask<T: Send + 'static>(
+    ask: impl FnOnce(Box<dyn FnOnce(Result<T, StoreError>) + Send>),
+) -> Result<T, StoreError> {
+    let (tell, told) = oneshot::channel();
+    ask(Box::new(move |answer| drop(tell.send(answer))));
+    tokio::time::timeout(Duration::from_secs(30), told).await.expect("an answer in time").expect("an answer")
+}
+
+/// Waits until something holds.
+pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Writes out, off the actix thread.
+pub(super) async fn flush(store: &Store) -> bool {
+    let store = store.clone();
+    tokio::task::spawn_blocking(move || store.flush(Duration::from_secs(20))).await.unwrap()
+}
+
+static POSTGRES: LazyLock<Postgres> = LazyLock::new(Postgres::start);
+
+/// A PostgreSQL server that ends with this process, however that ends: a small shell holds it, and kills
+/// it when the pipe that this process holds is closed.
+pub(super) struct Postgres {
+    port: u16,
+    databases: AtomicUsize,
+    _alive: ChildStdin,
+}
+
+/// `$1` binaries, `$2` folder, `$3` port.
+const HOLD: &str = r#"
+"$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --locale=C -N >"$2/log" 2>&1 || { cat "$2/log"; exit 1; }
+"$1/postgres" -D "$2/data" -p "$3" -k "$2" -h 127.0.0.1 -c fsync=off -c full_page_writes=off \
+    -c max_connections=300 -c shared_buffers=64MB >>"$2/log" 2>&1 <&- &
+server=$!
+until "$1/pg_isready" -q -h 127.0.0.1 -p "$3"; do
+    kill -0 $server 2>/dev/null || { cat "$2/log"; exit 1; }
+    sleep 0.1
+done
+echo ready
+exec >&- 2>&-
+cat >/dev/null
+kill -INT $server
+wait $server
+rm -rf "$2"
+"#;
+
+impl Postgres {
+    /// Starts one of its own: for a test that stops it.
+    pub(super) fn start() -> Postgres {
+        let binaries = binaries();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = tempfile::Builder::new().prefix("roomcast-pg-").tempdir().unwrap().keep();
+        let mut child = hold(&binaries, &folder, port);
+        let alive = child.stdin.take().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut said = Vec::new();
+        let ready = lines.inspect(|line| said.push(line.clone())).any(|line| line == "ready");
+        assert!(ready, "PostgreSQL did not start: {}", said.join("\n"));
+        Postgres { port, databases: AtomicUsize::new(0), _alive: alive }
+    }
+
+    /// Makes an empty database and gives its URL.
+    pub(super) fn database(&self) -> String {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let url = |database: &str| format!("postgres://postgres@127.0.0.1:{}/{database}", self.port);
+        let mut conn = Manager::new(&url("postgres"), Duration::from_secs(30)).open().unwrap();
+        conn.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        url(&name)
+    }
+}
+
+fn hold(binaries: &Path, folder: &Path, port: u16) -> Child {
+    let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    let mut command = if root {
+        // PostgreSQL refuses to run as root
+        assert!(Command::new("chown").arg("postgres").arg(folder).status().unwrap().success());
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--", "sh"]);
+        command
+    } else {
+        Command::new("sh")
+    };
+    command.args(["-c", HOLD, "hold"]).arg(binaries).arg(folder).arg(port.to_string());
+    // of its own group: a signal to the tests' group (Ctrl-C, timeout) must not hit the shell before it cleans up
+    command.process_group(0);
+    command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// Where Debian, Homebrew and others put the server's programs.
+fn binaries() -> PathBuf {
+    let given = std::env::var_os("ROOMCAST_TEST_POSTGRES_BIN").map(PathBuf::from);
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let debian = debian.filter_map(|version| Some(version.ok()?.path().join("bin")));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = given.into_iter().chain(debian).chain(std::env::split_paths(&path));
+    folders.find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file()).expect(
+        "the store's tests need PostgreSQL's server programs (initdb, postgres): apt-get install postgresql, \
+         or brew install postgresql; elsewhere name their folder in ROOMCAST_TEST_POSTGRES_BIN",
+    )
+}
