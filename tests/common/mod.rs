@@ -1,0 +1,68 @@
+//! What the tests share: the true hub as a child process, a real Redis, clients of both protocols.
+//!
+//! Everything blocks and nothing sleeps for luck: a test waits for a line, an event, an answer or a
+//! condition, with [`PATIENCE`] as the limit at which it fails.
+
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of this")]
+
+pub mod client;
+pub mod http;
+pub mod process;
+pub mod redis;
+pub mod server;
+pub mod store;
+pub mod tokens;
+
+use std::time::{Duration, Instant};
+
+pub use client::{Close, Handshake, Incoming, Protocol, TestClient};
+pub use http::Response;
+pub use redis::RedisServer;
+pub use serde_json::{Value, json};
+pub use server::{Builder, TestServer};
+pub use tokens::{Claims, admin, user};
+
+/// How long anything may take before the test fails. Long, because a machine under load is slow.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Looks until `condition` gives something; fails after [`PATIENCE`].
+pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5)); // between two looks
+    }
+}
+
+/// The same as a yes or no.
+pub fn eventually_true(what: &str, mut condition: impl FnMut() -> bool) {
+    eventually(what, || condition().then_some(()));
+}
+
+/// Each function becomes two tests: over Socket.IO and over the plain websocket.
+#[macro_export]
+macro_rules! over_both {
+    ($($(#[$attribute:meta])* fn $name:ident($protocol:ident: Protocol) $body:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn behaviour($protocol: Protocol) $body
+
+            $(#[$attribute])*
+            #[test]
+            fn over_socketio() {
+                behaviour(Protocol::SocketIo);
+            }
+
+            $(#[$attribute])*
+            #[test]
+            fn over_plain() {
+                behaviour(Protocol::Plain);
+            }
+        }
+    )*};
+}

@@ -1,0 +1,218 @@
+//! The true hub: the built binary as a child on a port of its own, with a throwaway SQLite file.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::client::{Protocol, TestClient};
+use super::http::{self, Response};
+use super::process::Process;
+use super::redis::RedisServer;
+use super::store::Store;
+use super::tokens::{self, SECRET};
+use super::{PATIENCE, eventually, eventually_true};
+
+/// The hub's settings before it starts.
+pub struct Builder {
+    settings: Vec<(String, String)>,
+    port: u16,
+}
+
+/// A running hub.
+pub struct TestServer {
+    process: Process,
+    port: u16,
+    dir: TempDir,
+    settings: Vec<(String, String)>,
+}
+
+impl Builder {
+    /// Sets a key as the configuration names it: `set("limits.room_size", 2)`.
+    pub fn set(self, key: &str, value: impl ToString) -> Builder {
+        self.env(&variable(key), &value.to_string())
+    }
+
+    /// Sets a variable of its environment as it stands.
+    pub fn env(mut self, name: &str, value: &str) -> Builder {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Takes its events from this Redis; otherwise the bus is in the process.
+    pub fn redis(self, redis: &RedisServer) -> Builder {
+        self.env("REDIS_URL", &redis.url())
+    }
+
+    /// Listens on this port and not on one that the system chooses.
+    pub fn port(mut self, port: u16) -> Builder {
+        self.port = port;
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    pub fn start(self) -> TestServer {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = self.command(&dir);
+        let process = Process::start(&mut command, "");
+        let port = process.wait_for_line(port_in).unwrap_or_else(|| {
+            panic!("the hub did not say where it listens; its log:\n{}", read_log(&dir));
+        });
+        let server = TestServer { process, port, dir, settings: self.settings };
+        eventually_true("the hub is ready", || server.get("/health/ready").status == 200);
+        server
+    }
+
+    fn command(&self, dir: &TempDir) -> Command {
+        let mut command = roomcast();
+        command
+            .args(["serve", "--host", "127.0.0.1", "--port", &self.port.to_string()])
+            .env("DATABASE_URL", format!("sqlite://{}", dir.path().join("hub.db").display()))
+            .env("RUST_LOG", "info")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .current_dir(dir.path())
+            .stderr(Stdio::from(File::create(dir.path().join("hub.log")).unwrap()));
+        command
+    }
+}
+
+impl TestServer {
+    /// Settings to be changed before the start.
+    pub fn builder() -> Builder {
+        Builder { settings: Vec::new(), port: 0 }
+    }
+
+    /// A hub with the defaults and the bus in its process.
+    pub fn start() -> TestServer {
+        TestServer::builder().start()
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `http://…` of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// A connected client that has read its `initial:*`.
+    pub fn connect(&self, protocol: Protocol, token: &str) -> TestClient {
+        let mut client = TestClient::connected(self, protocol, token);
+        client.skip_initial();
+        client
+    }
+
+    /// `GET` without a token.
+    pub fn get(&self, path: &str) -> Response {
+        http::get(&self.url(path), &[])
+    }
+
+    /// `POST` of JSON with a bearer token.
+    pub fn post(&self, path: &str, token: &str, body: &Value) -> Response {
+        http::post(&self.url(path), &[("Authorization", &format!("Bearer {token}"))], &body.to_string())
+    }
+
+    /// Publishes one event over HTTP; fails unless it is taken.
+    pub fn publish(&self, channel: &str, payload: &Value) {
+        let body = serde_json::json!({"channel": channel, "payload": payload});
+        let answer = self.post("/api/v1/events", &tokens::publisher(), &body);
+        assert_eq!((answer.status, answer.json()), (202, serde_json::json!({"results": [{"ok": true}]})));
+    }
+
+    /// The sum of a metric's samples whose labels contain `labels` (empty: all).
+    pub fn metric(&self, name: &str, labels: &str) -> f64 {
+        let body = self.get("/metrics").body;
+        let samples = body.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let (of, have) = series.split_once('{').unwrap_or((series, ""));
+            (of == name && have.contains(labels)).then(|| value.parse::<f64>().unwrap())
+        });
+        samples.sum()
+    }
+
+    /// Sockets that are open now.
+    pub fn connections(&self) -> usize {
+        self.metric("websocket_connections_active", "") as usize
+    }
+
+    /// Its database file.
+    pub fn store(&self) -> Store {
+        Store::open(&self.dir.path().join("hub.db"))
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        read_log(&self.dir)
+    }
+
+    /// Runs another command of the binary with the settings of this hub.
+    pub fn run(&self, args: &[&str]) -> Output {
+        roomcast()
+            .args(args)
+            .env("DATABASE_URL", format!("sqlite://{}", self.dir.path().join("hub.db").display()))
+            .env("ROOMCAST_SERVER__PORT", self.port.to_string())
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.dir.path())
+            .output()
+            .unwrap()
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// Waits for the process to end by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.process.wait()
+    }
+
+    /// Whether the process is alive.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
+    /// Lines on its standard output after the one with its address.
+    pub fn further_output(&self) -> Vec<String> {
+        self.process.lines_so_far()
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!(
+                "the last lines of the hub's log:\n{}",
+                lines[lines.len().saturating_sub(40)..].join("\n")
+            );
+        }
+    }
+}
+
+/// The binary with a clean environment and the secret of the tests.
+pub fn roomcast() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_roomcast"));
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("ROOMCAST_AUTH__SECRET", SECRET).env("RUST_BACKTRACE", "1");
+    command
+}
+
+/// `limits.room_size` → `ROOMCAST_LIMITS__ROOM_SIZE`.
+pub fn variable(key: &str) -> String {
+    format!("ROOMCAST_{}", key.replace('.', "__").to_uppercase())
+}
+
+fn port_in(line: &str) -> Option<u16> {
+    line.strip_prefix("listening on http://127.0.0.1:")?.parse().ok()
+}
+
+fn read_log(dir: &TempDir) -> String {
+    let bytes = std::fs::read(dir.path().join("hub.log")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}

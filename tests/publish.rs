@@ -1,0 +1,494 @@
+//! Events on their way through the hub: over Redis and over HTTP, to clients of both protocols.
+#![cfg(feature = "hub")]
+
+mod common;
+
+use common::*;
+
+/// A hub and the way its events come in.
+struct Hub {
+    server: TestServer,
+    redis: Option<RedisServer>,
+}
+
+impl Hub {
+    fn over_redis() -> Hub {
+        let redis = RedisServer::start();
+        Hub { server: TestServer::builder().redis(&redis).start(), redis: Some(redis) }
+    }
+
+    fn over_http() -> Hub {
+        Hub { server: TestServer::start(), redis: None }
+    }
+
+    fn publish(&self, channel: &str, payload: Value) {
+        match &self.redis {
+            Some(redis) => assert_eq!(redis.publish(channel, &payload), 1, "subscriptions that took it"),
+            None => self.server.publish(channel, &payload),
+        }
+    }
+
+    fn publish_all(&self, messages: &[(String, Value)]) {
+        match &self.redis {
+            Some(redis) => redis.publish_all(messages),
+            None => {
+                for some in messages.chunks(500) {
+                    let batch =
+                        some.iter().map(|(channel, payload)| json!({"channel": channel, "payload": payload}));
+                    let answer =
+                        self.server.post("/api/v1/events", &common::tokens::publisher(), &batch.collect());
+                    assert_eq!(answer.status, 202, "{answer:?}");
+                }
+            }
+        }
+    }
+
+    /// Publishes what has to be refused. Over HTTP the publisher is told so.
+    fn publish_bad(&self, channel: &str, payload: &str) {
+        match &self.redis {
+            Some(redis) => assert_eq!(redis.publish_text(channel, payload.as_bytes()), 1),
+            None => {
+                let Ok(payload) = serde_json::from_str::<Value>(payload) else { return };
+                let body = json!({"channel": channel, "payload": payload});
+                let answer = self.server.post("/api/v1/events", &common::tokens::publisher(), &body);
+                assert_eq!(answer.status, 422, "{channel} {payload}: {answer:?}");
+                assert_eq!(answer.json()["results"][0]["ok"], false);
+                assert_eq!(answer.json()["results"][0]["error"]["code"], "invalid_payload");
+            }
+        }
+    }
+
+    fn member(&self, protocol: Protocol, token: &str, campaign: &str) -> TestClient {
+        let mut client = self.server.connect(protocol, token);
+        client.emit("subscribe:campaign", json!({"campaignId": campaign}));
+        client.wait_for("subscribed");
+        client
+    }
+
+    fn in_user_room(&self, protocol: Protocol, token: &str) -> TestClient {
+        let mut client = self.server.connect(protocol, token);
+        client.emit_bare("subscribe:user");
+        client.wait_for("subscribed");
+        client
+    }
+}
+
+/// Each function becomes four tests: both protocols, Redis and HTTP.
+macro_rules! over_all {
+    ($(fn $name:ident($protocol:ident: Protocol, $hub:ident: Hub) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+
+            fn behaviour($protocol: Protocol, $hub: Hub) $body
+
+            #[test]
+            fn redis_to_socketio() {
+                behaviour(Protocol::SocketIo, Hub::over_redis());
+            }
+
+            #[test]
+            fn redis_to_plain() {
+                behaviour(Protocol::Plain, Hub::over_redis());
+            }
+
+            #[test]
+            fn http_to_socketio() {
+                behaviour(Protocol::SocketIo, Hub::over_http());
+            }
+
+            #[test]
+            fn http_to_plain() {
+                behaviour(Protocol::Plain, Hub::over_http());
+            }
+        }
+    )*};
+}
+
+fn changed(to: &str) -> Value {
+    json!({"eventType": "status.changed", "toStatus": to, "trigger": "manual"})
+}
+
+over_all! {
+    fn a_change_of_status_reaches_the_campaigns_room(protocol: Protocol, hub: Hub) {
+        let mut client = hub.member(protocol, &admin("a"), "c1");
+        let mut outside = hub.member(protocol, &admin("b"), "c2");
+        hub.publish("campaign:c1", json!({
+            "eventType": "status.changed", "campaignId": "c1", "fromStatus": "DRAFT", "toStatus": "RUNNING",
+            "trigger": "manual", "metadata": {"by": "ops", "deep": [1, {"x": null}]},
+            "timestamp": "2026-05-04T12:20:30.1239+02:00", "eventId": "e1", "unknown": true,
+        }));
+        assert_eq!(client.expect_event("campaign:status_changed"), json!({
+            "campaignId": "c1", "status": "RUNNING", "previousStatus": "DRAFT", "trigger": "manual",
+            "timestamp": "2026-05-04T10:20:30.123Z", "metadata": {"by": "ops", "deep": [1, {"x": null}]},
+        }));
+        outside.expect_nothing_but_pong();
+    }
+
+    fn absent_fields_are_left_out_and_the_time_is_that_of_receipt(protocol: Protocol, hub: Hub) {
+        let mut client = hub.member(protocol, &admin("a"), "c1");
+        let before = roomcast::clock::now_ms();
+        hub.publish("campaign:c1", changed("RUNNING"));
+        let event = client.expect_event("campaign:status_changed");
+        let time = roomcast::clock::parse_rfc3339(event["timestamp"].as_str().unwrap()).unwrap();
+        assert!((before..=roomcast::clock::now_ms()).contains(&time), "{event}");
+        assert_eq!(event, json!({"campaignId": "c1", "status": "RUNNING", "trigger": "manual", "timestamp": event["timestamp"]}));
+    }
+
+    fn a_time_in_milliseconds_is_passed_on_as_text(protocol: Protocol, hub: Hub) {
+        let mut client = hub.member(protocol, &admin("a"), "c1");
+        hub.publish("campaign:c1", json!({"eventType": "updated", "timestamp": 1_777_890_030_123_i64}));
+        let event = client.expect_event("campaign:updated");
+        assert_eq!(event, json!({"campaignId": "c1", "timestamp": "2026-05-04T10:20:30.123Z"}));
+    }
+
+    fn an_update_carries_its_own_fields(protocol: Protocol, hub: Hub) {
+        let mut client = hub.member(protocol, &admin("a"), "c1");
+        hub.publish("campaign:c1", json!({
+            "eventType": "updated", "eventId": "e9", "budget": 7, "名": "值", "nested": {"a": [1, 2]}, "none": null,
+        }));
+        let mut event = client.expect_event("campaign:updated");
+        let timestamp = event.as_object_mut().unwrap().remove("timestamp");
+        assert!(timestamp.is_some_and(|t| t.is_string()));
+        assert_eq!(event, json!({"campaignId": "c1", "budget": 7, "名": "值", "nested": {"a": [1, 2]}, "none": null}));
+    }
+
+    fn the_owner_in_both_rooms_gets_one_copy_and_in_its_user_room_alone_too(protocol: Protocol, hub: Hub) {
+        hub.server.store().campaign("c1", Some("owner"), "DRAFT");
+        let mut both = hub.member(protocol, &user("owner"), "c1");
+        both.emit_bare("subscribe:user");
+        both.wait_for("subscribed");
+        let mut own = hub.in_user_room(protocol, &user("owner"));
+        let mut stranger = hub.in_user_room(protocol, &user("stranger"));
+        hub.publish("campaign:c1", json!({"eventType": "status.changed", "toStatus": "RUNNING", "trigger": "t", "metadata": {"m": 1}}));
+        let copy = both.expect_event("campaign:status_changed");
+        assert_eq!(copy["metadata"], json!({"m": 1}));
+        assert_eq!(own.expect_event("campaign:status_changed"), copy);
+        for client in [&mut both, &mut own, &mut stranger] {
+            client.expect_nothing_but_pong();
+        }
+    }
+
+    fn who_owns_by_the_token_alone_gets_the_owners_copy(protocol: Protocol, hub: Hub) {
+        let token = Claims::of("owner").with("ownedCampaigns", json!(["c1"])).token();
+        let mut own = hub.in_user_room(protocol, &token);
+        hub.publish("campaign:c1", changed("RUNNING"));
+        assert_eq!(own.expect_event("campaign:status_changed")["status"], "RUNNING");
+        hub.publish("campaign:c1", json!({"eventType": "updated"})); // for the campaign's room alone
+        own.expect_nothing_but_pong();
+    }
+
+    fn who_owns_by_the_token_gets_no_copy_where_the_store_names_another(protocol: Protocol, hub: Hub) {
+        hub.server.store().campaign("c1", Some("true-owner"), "DRAFT");
+        let token = Claims::of("pretender").with("ownedCampaigns", json!(["c1"])).token();
+        let mut pretender = hub.in_user_room(protocol, &token);
+        let mut owner = hub.in_user_room(protocol, &user("true-owner"));
+        hub.publish("campaign:c1", changed("RUNNING"));
+        owner.expect_event("campaign:status_changed");
+        pretender.expect_nothing_but_pong();
+    }
+
+    fn an_alert_reaches_the_system_room(protocol: Protocol, hub: Hub) {
+        let mut boss = hub.server.connect(protocol, &admin("a"));
+        boss.emit_bare("subscribe:system");
+        boss.wait_for("subscribed");
+        hub.publish("system:alerts", json!({
+            "level": "critical", "title": "Disk", "message": "full", "metadata": {"node": 3}, "timestamp": 0,
+        }));
+        assert_eq!(boss.wait_for("system:alert"), json!({
+            "level": "critical", "title": "Disk", "message": "full", "metadata": {"node": 3},
+            "timestamp": "1970-01-01T00:00:00.000Z",
+        }));
+    }
+
+    fn a_notification_reaches_the_users_sockets_and_nobody_else(protocol: Protocol, hub: Hub) {
+        let mut one = hub.in_user_room(protocol, &user("u|1"));
+        let mut two = hub.in_user_room(protocol, &user("u|1"));
+        let mut not_subscribed = hub.server.connect(protocol, &user("u|1"));
+        let mut other = hub.in_user_room(protocol, &user("u2"));
+        hub.publish("user:u|1", json!({
+            "userId": "u|1", "id": "n1", "type": "success", "title": "Done", "message": "well", "actionUrl": "/x",
+            "campaignId": "c1", "metadata": {"k": "v"}, "timestamp": "2026-05-04T10:20:30Z",
+        }));
+        let expected = json!({
+            "id": "n1", "type": "success", "title": "Done", "message": "well", "actionUrl": "/x", "campaignId": "c1",
+            "metadata": {"k": "v"}, "timestamp": "2026-05-04T10:20:30.000Z",
+        });
+        assert_eq!(one.expect_event("notification"), expected);
+        assert_eq!(two.expect_event("notification"), expected);
+        other.expect_nothing_but_pong();
+        not_subscribed.expect_nothing_but_pong();
+    }
+
+    fn a_notification_is_stored_until_it_is_read(protocol: Protocol, hub: Hub) {
+        let mut live = hub.in_user_room(protocol, &user("u1"));
+        for (n, time) in [("n1", 1000), ("n2", 2000), ("n3", 3000)] {
+            hub.publish("user:u1", json!({"id": n, "type": "info", "title": n, "message": "m", "timestamp": time}));
+            live.expect_event("notification");
+        }
+        let stored = json!([notice("n3", 3), notice("n2", 2), notice("n1", 1)]);
+        let mut later = eventually("all are stored", || {
+            let mut client = TestClient::connected(&hub.server, protocol, &user("u1"));
+            client.expect_event("initial:campaigns");
+            (client.expect_event("initial:notifications") == stored).then_some(client)
+        });
+        later.expect_event("initial:system_status");
+
+        let asked = later.emit_ack("notifications:read", json!({"ids": ["n1", "n3", "unknown", "n1"]}));
+        let read = later.expect_event("notifications:read");
+        assert_eq!(sorted(&read["ids"]), ["n1", "n3"]);
+        let answer = later.expect_answer(&asked);
+        assert_eq!((&answer["ok"], sorted(&answer["data"]["ids"])), (&json!(true), vec!["n1".to_owned(), "n3".to_owned()]));
+        assert_eq!(sorted(&live.expect_event("notifications:read")["ids"]), ["n1", "n3"]);
+
+        later.emit("notifications:read", json!({"ids": ["n1"]}));
+        assert_eq!(later.expect_event("notifications:read"), json!({"ids": []}));
+        live.expect_nothing_but_pong();
+        let mut last = TestClient::connected(&hub.server, protocol, &user("u1"));
+        last.expect_event("initial:campaigns");
+        assert_eq!(last.expect_event("initial:notifications"), json!([notice("n2", 2)]));
+    }
+
+    fn nobody_reads_the_notifications_of_another(protocol: Protocol, hub: Hub) {
+        let mut live = hub.in_user_room(protocol, &user("u1"));
+        hub.publish("user:u1", json!({"id": "n1", "type": "info", "title": "t", "message": "m"}));
+        live.expect_event("notification");
+        eventually_true("it is stored", || hub.server.store().count("notifications") == 1);
+        let mut other = hub.server.connect(protocol, &admin("u2"));
+        other.emit("notifications:read", json!({"ids": ["n1"]}));
+        assert_eq!(other.expect_event("notifications:read"), json!({"ids": []}));
+        live.expect_nothing_but_pong();
+        assert_eq!(hub.server.store().count("notifications WHERE read_at IS NULL"), 1);
+    }
+
+    fn notifications_published_between_connect_and_subscribe_are_sent_then(protocol: Protocol, hub: Hub) {
+        let mut client = hub.server.connect(protocol, &user("u1"));
+        for n in ["n1", "n2"] {
+            hub.publish("user:u1", json!({"id": n, "type": "info", "title": n, "message": "m"}));
+        }
+        eventually_true("both are stored", || hub.server.store().count("notifications") == 2);
+        client.emit_bare("subscribe:user");
+        client.expect_event("subscribed");
+        assert_eq!(client.expect_event("notification")["id"], "n1");
+        assert_eq!(client.expect_event("notification")["id"], "n2");
+        client.expect_nothing_but_pong();
+        client.emit_bare("subscribe:user");
+        client.expect_event("subscribed");
+        client.expect_nothing_but_pong();
+    }
+
+    fn the_same_notification_is_stored_once_and_for_each_user(protocol: Protocol, hub: Hub) {
+        let mut client = hub.in_user_room(protocol, &user("u2"));
+        for to in ["user:u1", "user:u1", "user:u2"] {
+            hub.publish(to, json!({"id": "same", "type": "info", "title": "t", "message": "m"}));
+        }
+        client.expect_event("notification");
+        eventually_true("it is stored for both", || hub.server.store().count("notifications") == 2);
+    }
+
+    fn a_change_of_status_is_written_to_the_store_and_an_older_one_is_not(protocol: Protocol, hub: Hub) {
+        let mut client = hub.member(protocol, &admin("a"), "c1");
+        let at = |to: &str, time: i64| json!({"eventType": "status.changed", "toStatus": to, "trigger": "t", "timestamp": time});
+        hub.publish("campaign:c1", at("NEW", 2_000));
+        hub.publish("campaign:c1", at("OLD", 1_000));
+        assert_eq!(client.expect_event("campaign:status_changed")["status"], "NEW");
+        assert_eq!(client.expect_event("campaign:status_changed")["status"], "OLD");
+        eventually_true("it is written", || hub.server.store().status_of("c1").as_deref() == Some("NEW"));
+        hub.publish("campaign:c1", at("NEWER", 2_000)); // the same time: the later one counts
+        eventually_true("it is written", || hub.server.store().status_of("c1").as_deref() == Some("NEWER"));
+    }
+
+    fn what_cannot_be_understood_is_refused_and_counted_and_hurts_nobody(protocol: Protocol, hub: Hub) {
+        let mut client = hub.member(protocol, &admin("a"), "c1");
+        client.emit_bare("subscribe:user");
+        client.wait_for("subscribed");
+        let far = roomcast::clock::now_ms() + 3_600_000;
+        let mut bad: Vec<(&str, String)> = [
+            ("campaign:c1", r#"{"eventType":"exploded"}"#),
+            ("campaign:c1", r#"{"toStatus":"RUNNING","trigger":"t"}"#),
+            ("campaign:c1", r#"{"eventType":"status.changed","trigger":"t"}"#),
+            ("campaign:c1", r#"{"eventType":"status.changed","toStatus":5,"trigger":"t"}"#),
+            ("campaign:c1", r#"{"eventType":"status.changed","toStatus":"RUNNING","trigger":"t","campaignId":"c2"}"#),
+            ("campaign:c1", r#"{"eventType":"updated","campaignId":7}"#),
+            ("campaign:c1", r#"{"eventType":"updated","timestamp":"yesterday"}"#),
+            ("campaign:c1", r#"{"eventType":["updated"]}"#),
+            ("campaign:c1", r#"[]"#),
+            ("campaign:c1", r#""updated""#),
+            ("campaign:c1", r#"null"#),
+            ("campaign:events", r#"{"eventType":"updated"}"#),
+            ("campaign:", r#"{"eventType":"updated"}"#),
+            ("campaign:a b", r#"{"eventType":"updated"}"#),
+            ("user:a", r#"{"type":"shout","title":"t","message":"m"}"#),
+            ("user:a", r#"{"type":"info","title":"t"}"#),
+            ("user:a", r#"{"type":"info","title":"t","message":"m","actionUrl":"javascript:alert(1)"}"#),
+            ("user:a", r#"{"type":"info","title":"t","message":"m","userId":"b"}"#),
+            ("system:alerts", r#"{"level":"loud","title":"t","message":"m"}"#),
+            ("system:alerts", r#"{"level":"info","title":"t"}"#),
+        ]
+        .map(|(channel, payload)| (channel, payload.to_owned()))
+        .into();
+        bad.push(("campaign:c1", json!({"eventType": "updated", "timestamp": far}).to_string()));
+        if hub.redis.is_some() {
+            bad.push(("campaign:c1", "{no json".to_owned()));
+            bad.push(("campaign:c1", String::new()));
+            bad.push(("campaign:c1", json!({"eventType": "updated", "x": "y".repeat(1_000_001)}).to_string()));
+        }
+        for (channel, payload) in &bad {
+            hub.publish_bad(channel, payload);
+        }
+        hub.publish("campaign:c1", json!({"eventType": "updated", "good": true}));
+        assert_eq!(client.expect_event("campaign:updated")["good"], true);
+        eventually_true("all are counted", || {
+            hub.server.metric("roomcast_refused_messages_total", "") as usize == bad.len()
+        });
+        client.expect_nothing_but_pong();
+    }
+
+    fn five_thousand_events_come_each_once_and_in_order(protocol: Protocol, hub: Hub) {
+        let mut clients: Vec<TestClient> =
+            (0..4).map(|n| hub.member(protocol, &admin(&format!("a{n}")), "c1")).collect();
+        let messages: Vec<(String, Value)> =
+            (0..5000).map(|n| ("campaign:c1".to_owned(), json!({"eventType": "updated", "n": n}))).collect();
+        hub.publish_all(&messages);
+        for client in &mut clients {
+            for n in 0..5000 {
+                assert_eq!(client.expect_event("campaign:updated")["n"], n);
+            }
+            client.expect_nothing_but_pong();
+        }
+    }
+}
+
+fn notice(id: &str, second: u8) -> Value {
+    let timestamp = format!("1970-01-01T00:00:0{second}.000Z");
+    json!({"id": id, "type": "info", "title": id, "message": "m", "timestamp": timestamp})
+}
+
+fn sorted(ids: &Value) -> Vec<String> {
+    let mut ids: Vec<String> =
+        ids.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn redis_bytes_that_are_no_utf8_are_refused_and_counted() {
+    let hub = Hub::over_redis();
+    let mut client = hub.member(Protocol::Plain, &admin("a"), "c1");
+    let redis = hub.redis.as_ref().unwrap();
+    redis.publish_text("campaign:c1", b"{\"eventType\":\"updated\",\"x\":\"\xff\xfe\"}");
+    redis.publish_text(r"campaign:c1", br#"{"eventType":"updated","x":"\ud800"}"#);
+    hub.publish("campaign:c1", json!({"eventType": "updated", "good": true}));
+    assert_eq!(client.expect_event("campaign:updated")["good"], true);
+    eventually_true("both are counted", || {
+        hub.server.metric("roomcast_refused_messages_total", "") as usize == 2
+    });
+}
+
+#[test]
+fn http_a_batch_is_answered_item_by_item() {
+    let hub = Hub::over_http();
+    let mut client = hub.member(Protocol::Plain, &admin("a"), "c1");
+    let batch = json!([
+        {"channel": "campaign:c1", "payload": {"eventType": "updated", "n": 1}},
+        {"channel": "campaign:c1", "payload": {"eventType": "nonsense"}},
+        {"channel": "nowhere:c1", "payload": {"eventType": "updated"}},
+        {"channel": "campaign:c1", "payload": {"eventType": "updated", "n": 2}},
+    ]);
+    let answer = hub.server.post("/api/v1/events", &common::tokens::publisher(), &batch);
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let results = answer.json()["results"].clone();
+    let oks: Vec<&Value> = results.as_array().unwrap().iter().map(|result| &result["ok"]).collect();
+    assert_eq!(oks, [true, false, false, true]);
+    assert_eq!(client.expect_event("campaign:updated")["n"], 1);
+    assert_eq!(client.expect_event("campaign:updated")["n"], 2);
+}
+
+#[test]
+fn http_only_who_may_publish_publishes() {
+    let server = TestServer::start();
+    let mut client = server.connect(Protocol::Plain, &admin("a"));
+    client.emit("subscribe:campaign", json!({"campaignId": "c1"}));
+    client.wait_for("subscribed");
+    let body = json!({"channel": "campaign:c1", "payload": {"eventType": "updated"}});
+    let nobody = http::post(&server.url("/api/v1/events"), &[], &body.to_string());
+    assert_eq!((nobody.status, &nobody.json()["error"]["code"]), (401, &json!("auth_failed")));
+    let wrong = server.post("/api/v1/events", "nonsense", &body);
+    assert_eq!((wrong.status, &wrong.json()["error"]["code"]), (401, &json!("auth_failed")));
+    let plain_user = server.post("/api/v1/events", &user("u1"), &body);
+    assert_eq!((plain_user.status, &plain_user.json()["error"]["code"]), (403, &json!("access_denied")));
+    client.expect_nothing_but_pong();
+    assert_eq!(server.post("/api/v1/events", &admin("b"), &body).status, 202);
+    client.expect_event("campaign:updated");
+}
+
+#[test]
+fn http_a_configured_key_publishes() {
+    let key = "a-key-of-a-backend-that-is-long-enough-to-be-one";
+    let server = TestServer::builder().set("auth.api_keys", key).start();
+    let body = json!({"channel": "campaign:c1", "payload": {"eventType": "updated"}}).to_string();
+    let url = server.url("/api/v1/events");
+    assert_eq!(http::post(&url, &[("X-Api-Key", key)], &body).status, 202);
+    assert_eq!(http::post(&url, &[("X-Api-Key", "another")], &body).status, 401);
+}
+
+#[test]
+fn http_a_body_that_is_no_publication_is_an_invalid_payload() {
+    let server = TestServer::start();
+    let bearer = format!("Bearer {}", common::tokens::publisher());
+    for body in ["", "no json", "7", "{}", r#"{"channel":"campaign:c1"}"#, r#"{"channel":5,"payload":{}}"#] {
+        let answer = http::post(&server.url("/api/v1/events"), &[("Authorization", &bearer)], body);
+        assert!(matches!(answer.status, 400 | 422), "{body}: {answer:?}");
+        assert!(answer.body.contains("invalid_payload"), "{body}: {answer:?}");
+    }
+    let large =
+        json!({"channel": "campaign:c1", "payload": {"eventType": "updated", "x": "y".repeat(1_100_000)}});
+    let answer = server.post("/api/v1/events", &common::tokens::publisher(), &large);
+    assert_eq!((answer.status, &answer.json()["error"]["code"]), (413, &json!("too_large")));
+    assert_eq!(server.get("/health/live").status, 200);
+}
+
+#[test]
+fn http_a_repeat_with_the_same_event_id_is_taken_and_sent_once() {
+    let hub = Hub::over_http();
+    let mut client = hub.member(Protocol::Plain, &admin("a"), "c1");
+    for n in 0..3 {
+        hub.publish("campaign:c1", json!({"eventType": "updated", "eventId": "e1", "n": n}));
+    }
+    hub.publish("campaign:c1", json!({"eventType": "updated", "eventId": "e2", "n": 9}));
+    assert_eq!(client.expect_event("campaign:updated")["n"], 0);
+    assert_eq!(client.expect_event("campaign:updated")["n"], 9);
+}
+
+#[test]
+fn fifty_clients_of_both_protocols_get_five_hundred_events_each_once_and_in_order() {
+    let hub = Hub::over_redis();
+    let mut clients: Vec<TestClient> = (0..50)
+        .map(|n| {
+            let protocol = if n % 2 == 0 { Protocol::SocketIo } else { Protocol::Plain };
+            hub.member(protocol, &admin(&format!("a{n}")), "swarm")
+        })
+        .collect();
+    let messages: Vec<(String, Value)> = (0..500)
+        .map(|n| {
+            let update = json!({"eventType": "updated", "n": n});
+            let status = json!({"eventType": "status.changed", "toStatus": n.to_string(), "trigger": "t", "timestamp": n});
+            ("campaign:swarm".to_owned(), if n % 2 == 0 { update } else { status })
+        })
+        .collect();
+    hub.redis.as_ref().unwrap().publish_all(&messages);
+    for client in &mut clients {
+        for n in 0..500 {
+            match client.next_event() {
+                (name, data) if name == "campaign:updated" => assert_eq!(data["n"], n),
+                (name, data) if name == "campaign:status_changed" => {
+                    assert_eq!(data["status"], n.to_string())
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        client.expect_nothing_but_pong();
+    }
+    eventually_true("the last status is written", || {
+        hub.server.store().status_of("swarm").as_deref() == Some("499")
+    });
+}
