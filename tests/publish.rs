@@ -3,106 +3,8 @@
 
 mod common;
 
+use common::hub::Hub;
 use common::*;
-
-/// A hub and the way its events come in.
-struct Hub {
-    server: TestServer,
-    redis: Option<RedisServer>,
-}
-
-impl Hub {
-    fn over_redis() -> Hub {
-        let redis = RedisServer::start();
-        Hub { server: TestServer::builder().redis(&redis).start(), redis: Some(redis) }
-    }
-
-    fn over_http() -> Hub {
-        Hub { server: TestServer::start(), redis: None }
-    }
-
-    fn publish(&self, channel: &str, payload: Value) {
-        match &self.redis {
-            Some(redis) => assert_eq!(redis.publish(channel, &payload), 1, "subscriptions that took it"),
-            None => self.server.publish(channel, &payload),
-        }
-    }
-
-    fn publish_all(&self, messages: &[(String, Value)]) {
-        match &self.redis {
-            Some(redis) => redis.publish_all(messages),
-            None => {
-                for some in messages.chunks(500) {
-                    let batch =
-                        some.iter().map(|(channel, payload)| json!({"channel": channel, "payload": payload}));
-                    let answer =
-                        self.server.post("/api/v1/events", &common::tokens::publisher(), &batch.collect());
-                    assert_eq!(answer.status, 202, "{answer:?}");
-                }
-            }
-        }
-    }
-
-    /// Publishes what has to be refused. Over HTTP the publisher is told so.
-    fn publish_bad(&self, channel: &str, payload: &str) {
-        match &self.redis {
-            Some(redis) => assert_eq!(redis.publish_text(channel, payload.as_bytes()), 1),
-            None => {
-                let Ok(payload) = serde_json::from_str::<Value>(payload) else { return };
-                let body = json!({"channel": channel, "payload": payload});
-                let answer = self.server.post("/api/v1/events", &common::tokens::publisher(), &body);
-                assert_eq!(answer.status, 422, "{channel} {payload}: {answer:?}");
-                assert_eq!(answer.json()["results"][0]["ok"], false);
-                assert_eq!(answer.json()["results"][0]["error"]["code"], "invalid_payload");
-            }
-        }
-    }
-
-    fn member(&self, protocol: Protocol, token: &str, campaign: &str) -> TestClient {
-        let mut client = self.server.connect(protocol, token);
-        client.emit("subscribe:campaign", json!({"campaignId": campaign}));
-        client.wait_for("subscribed");
-        client
-    }
-
-    fn in_user_room(&self, protocol: Protocol, token: &str) -> TestClient {
-        let mut client = self.server.connect(protocol, token);
-        client.emit_bare("subscribe:user");
-        client.wait_for("subscribed");
-        client
-    }
-}
-
-/// Each function becomes four tests: both protocols, Redis and HTTP.
-macro_rules! over_all {
-    ($(fn $name:ident($protocol:ident: Protocol, $hub:ident: Hub) $body:block)*) => {$(
-        mod $name {
-            use super::*;
-
-            fn behaviour($protocol: Protocol, $hub: Hub) $body
-
-            #[test]
-            fn redis_to_socketio() {
-                behaviour(Protocol::SocketIo, Hub::over_redis());
-            }
-
-            #[test]
-            fn redis_to_plain() {
-                behaviour(Protocol::Plain, Hub::over_redis());
-            }
-
-            #[test]
-            fn http_to_socketio() {
-                behaviour(Protocol::SocketIo, Hub::over_http());
-            }
-
-            #[test]
-            fn http_to_plain() {
-                behaviour(Protocol::Plain, Hub::over_http());
-            }
-        }
-    )*};
-}
 
 fn changed(to: &str) -> Value {
     json!({"eventType": "status.changed", "toStatus": to, "trigger": "manual"})
@@ -200,91 +102,6 @@ over_all! {
         }));
     }
 
-    fn a_notification_reaches_the_users_sockets_and_nobody_else(protocol: Protocol, hub: Hub) {
-        let mut one = hub.in_user_room(protocol, &user("u|1"));
-        let mut two = hub.in_user_room(protocol, &user("u|1"));
-        let mut not_subscribed = hub.server.connect(protocol, &user("u|1"));
-        let mut other = hub.in_user_room(protocol, &user("u2"));
-        hub.publish("user:u|1", json!({
-            "userId": "u|1", "id": "n1", "type": "success", "title": "Done", "message": "well", "actionUrl": "/x",
-            "campaignId": "c1", "metadata": {"k": "v"}, "timestamp": "2026-05-04T10:20:30Z",
-        }));
-        let expected = json!({
-            "id": "n1", "type": "success", "title": "Done", "message": "well", "actionUrl": "/x", "campaignId": "c1",
-            "metadata": {"k": "v"}, "timestamp": "2026-05-04T10:20:30.000Z",
-        });
-        assert_eq!(one.expect_event("notification"), expected);
-        assert_eq!(two.expect_event("notification"), expected);
-        other.expect_nothing_but_pong();
-        not_subscribed.expect_nothing_but_pong();
-    }
-
-    fn a_notification_is_stored_until_it_is_read(protocol: Protocol, hub: Hub) {
-        let mut live = hub.in_user_room(protocol, &user("u1"));
-        for (n, time) in [("n1", 1000), ("n2", 2000), ("n3", 3000)] {
-            hub.publish("user:u1", json!({"id": n, "type": "info", "title": n, "message": "m", "timestamp": time}));
-            live.expect_event("notification");
-        }
-        let stored = json!([notice("n3", 3), notice("n2", 2), notice("n1", 1)]);
-        let mut later = eventually("all are stored", || {
-            let mut client = TestClient::connected(&hub.server, protocol, &user("u1"));
-            client.expect_event("initial:campaigns");
-            (client.expect_event("initial:notifications") == stored).then_some(client)
-        });
-        later.expect_event("initial:system_status");
-
-        let asked = later.emit_ack("notifications:read", json!({"ids": ["n1", "n3", "unknown", "n1"]}));
-        let read = later.expect_event("notifications:read");
-        assert_eq!(sorted(&read["ids"]), ["n1", "n3"]);
-        let answer = later.expect_answer(&asked);
-        assert_eq!((&answer["ok"], sorted(&answer["data"]["ids"])), (&json!(true), vec!["n1".to_owned(), "n3".to_owned()]));
-        assert_eq!(sorted(&live.expect_event("notifications:read")["ids"]), ["n1", "n3"]);
-
-        later.emit("notifications:read", json!({"ids": ["n1"]}));
-        assert_eq!(later.expect_event("notifications:read"), json!({"ids": []}));
-        live.expect_nothing_but_pong();
-        let mut last = TestClient::connected(&hub.server, protocol, &user("u1"));
-        last.expect_event("initial:campaigns");
-        assert_eq!(last.expect_event("initial:notifications"), json!([notice("n2", 2)]));
-    }
-
-    fn nobody_reads_the_notifications_of_another(protocol: Protocol, hub: Hub) {
-        let mut live = hub.in_user_room(protocol, &user("u1"));
-        hub.publish("user:u1", json!({"id": "n1", "type": "info", "title": "t", "message": "m"}));
-        live.expect_event("notification");
-        eventually_true("it is stored", || hub.server.store().count("notifications") == 1);
-        let mut other = hub.server.connect(protocol, &admin("u2"));
-        other.emit("notifications:read", json!({"ids": ["n1"]}));
-        assert_eq!(other.expect_event("notifications:read"), json!({"ids": []}));
-        live.expect_nothing_but_pong();
-        assert_eq!(hub.server.store().count("notifications WHERE read_at IS NULL"), 1);
-    }
-
-    fn notifications_published_between_connect_and_subscribe_are_sent_then(protocol: Protocol, hub: Hub) {
-        let mut client = hub.server.connect(protocol, &user("u1"));
-        for n in ["n1", "n2"] {
-            hub.publish("user:u1", json!({"id": n, "type": "info", "title": n, "message": "m"}));
-        }
-        eventually_true("both are stored", || hub.server.store().count("notifications") == 2);
-        client.emit_bare("subscribe:user");
-        client.expect_event("subscribed");
-        assert_eq!(client.expect_event("notification")["id"], "n1");
-        assert_eq!(client.expect_event("notification")["id"], "n2");
-        client.expect_nothing_but_pong();
-        client.emit_bare("subscribe:user");
-        client.expect_event("subscribed");
-        client.expect_nothing_but_pong();
-    }
-
-    fn the_same_notification_is_stored_once_and_for_each_user(protocol: Protocol, hub: Hub) {
-        let mut client = hub.in_user_room(protocol, &user("u2"));
-        for to in ["user:u1", "user:u1", "user:u2"] {
-            hub.publish(to, json!({"id": "same", "type": "info", "title": "t", "message": "m"}));
-        }
-        client.expect_event("notification");
-        eventually_true("it is stored for both", || hub.server.store().count("notifications") == 2);
-    }
-
     fn a_change_of_status_is_written_to_the_store_and_an_older_one_is_not(protocol: Protocol, hub: Hub) {
         let mut client = hub.member(protocol, &admin("a"), "c1");
         let at = |to: &str, time: i64| json!({"eventType": "status.changed", "toStatus": to, "trigger": "t", "timestamp": time});
@@ -356,18 +173,6 @@ over_all! {
             client.expect_nothing_but_pong();
         }
     }
-}
-
-fn notice(id: &str, second: u8) -> Value {
-    let timestamp = format!("1970-01-01T00:00:0{second}.000Z");
-    json!({"id": id, "type": "info", "title": id, "message": "m", "timestamp": timestamp})
-}
-
-fn sorted(ids: &Value) -> Vec<String> {
-    let mut ids: Vec<String> =
-        ids.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect();
-    ids.sort();
-    ids
 }
 
 #[test]

@@ -7,11 +7,13 @@
 
 pub mod client;
 pub mod http;
+pub mod hub;
 pub mod process;
 pub mod redis;
 pub mod server;
 pub mod store;
 pub mod tokens;
+pub mod wire;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,115 @@
+//! A swarm of Socket.IO clients in one room, and a publisher that is as fast as the hub takes it.
+//!
+//! Each client has to get each event exactly once and in order; a table says what happened, and any
+//! fault ends it with 1. `make swarm` starts Redis and a release build of the hub and runs it.
+//!
+//! ```text
+//! swarm --hub 127.0.0.1:8080 --token <of an admin> [--redis 127.0.0.1:6379]
+//!       [--clients 1000] [--events 10000] [--campaign swarm]
+//! ```
+//!
+//! Without `--redis` it publishes over HTTP with the same token. The websocket reader is a few lines of
+//! its own: with a thousand clients on the same machine, what they cost is taken from the hub.
+
+mod client;
+mod publisher;
+mod tally;
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::task::{JoinSet, LocalSet};
+
+use client::subscribe_all;
+use tally::Tally;
+
+/// Nothing for this long, and the rest counts as lost.
+const STALLED: Duration = Duration::from_secs(15);
+
+/// What ends the run before its table.
+type Fault = Box<dyn Error + Send + Sync>;
+
+/// What the command line says.
+#[derive(Clone)]
+struct Options {
+    hub: String,
+    token: String,
+    redis: Option<String>,
+    clients: usize,
+    events: usize,
+    campaign: String,
+}
+
+fn main() -> Result<(), Fault> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sound = LocalSet::new().block_on(&runtime, run(options))?;
+    std::process::exit(i32::from(!sound))
+}
+
+/// Connects, publishes, waits, prints; says whether there was no fault.
+async fn run(options: Options) -> Result<bool, Fault> {
+    let begun = Instant::now();
+    let tally = Rc::new(RefCell::new(Tally::new(&options, begun)));
+    let clients = subscribe_all(&options).await?;
+    println!("{} clients subscribed in {:.1} s", clients.len(), begun.elapsed().as_secs_f64());
+
+    let mut readers = JoinSet::new();
+    for (number, client) in clients.into_iter().enumerate() {
+        readers.spawn_local(client.read(number, Rc::clone(&tally)));
+    }
+    let published = Instant::now();
+    // on a thread of its own, so that it is not held up by the readers
+    let publisher = std::thread::spawn(move || publisher::publish_all(&options, begun));
+    wait_for_all(&tally, &publisher).await;
+    let publishing = publisher.join().map_err(|_| "the publisher panicked")??;
+    readers.abort_all();
+    let report = tally.borrow().report(published, publishing);
+    println!("{report}");
+    Ok(report.sound())
+}
+
+/// Until every client has had every event, or nothing has come for a while.
+async fn wait_for_all<T>(tally: &RefCell<Tally>, publisher: &std::thread::JoinHandle<T>) {
+    let mut quiet_since = Instant::now();
+    let mut before = 0;
+    while !tally.borrow().is_complete() && quiet_since.elapsed() < STALLED {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let delivered = tally.borrow().delivered();
+        if delivered > before || !publisher.is_finished() {
+            quiet_since = Instant::now();
+            before = delivered;
+        }
+    }
+}
+
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, Fault> {
+        let mut options = Options {
+            hub: "127.0.0.1:8080".to_owned(),
+            token: String::new(),
+            redis: None,
+            clients: 1_000,
+            events: 10_000,
+            campaign: "swarm".to_owned(),
+        };
+        while let Some(name) = args.next() {
+            let value = args.next().ok_or_else(|| format!("{name} wants a value"))?;
+            match name.as_str() {
+                "--hub" => options.hub = value,
+                "--token" => options.token = value,
+                "--redis" => options.redis = Some(value),
+                "--clients" => options.clients = value.parse()?,
+                "--events" => options.events = value.parse()?,
+                "--campaign" => options.campaign = value,
+                _ => return Err(format!("{name} is unknown").into()),
+            }
+        }
+        if options.token.is_empty() {
+            return Err("--token is needed: `roomcast token --sub swarm --permissions admin`".into());
+        }
+        Ok(options)
+    }
+}
