@@ -27,7 +27,7 @@ fi
 echo "── the library and the running hub"
 # --no-fail-fast: one failing file does not hide what the others have to say
 if [ "${1:-}" = long ]; then
-  cargo test --lib --bins --tests --no-fail-fast -- --include-ignored
+  cargo test --lib --bins --examples --tests --no-fail-fast -- --include-ignored
 else
-  cargo test --lib --bins --tests --no-fail-fast
+  cargo test --lib --bins --examples --tests --no-fail-fast
 fi

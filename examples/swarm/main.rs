@@ -85,16 +85,22 @@ async fn wait_for_all<T>(tally: &RefCell<Tally>, publisher: &std::thread::JoinHa
     }
 }
 
-impl Options {
-    fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, Fault> {
-        let mut options = Options {
+impl Default for Options {
+    fn default() -> Options {
+        Options {
             hub: "127.0.0.1:8080".to_owned(),
             token: String::new(),
             redis: None,
             clients: 1_000,
             events: 10_000,
             campaign: "swarm".to_owned(),
-        };
+        }
+    }
+}
+
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, Fault> {
+        let mut options = Options::default();
         while let Some(name) = args.next() {
             let value = args.next().ok_or_else(|| format!("{name} wants a value"))?;
             match name.as_str() {

@@ -175,3 +175,44 @@ impl std::fmt::Display for Report {
         write!(f, "{}", if self.sound() { "each client got each event once and in order" } else { "FAULT" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What one client got of three events, as the table says it: lost, doubled, out of order.
+    fn faults(got: &[usize]) -> (usize, usize, usize, bool) {
+        let options = Options { clients: 1, events: 3, ..Options::default() };
+        let mut tally = Tally::new(&options, Instant::now());
+        for seq in got {
+            let body = format!(r#"42["campaign:updated",{{"campaignId":"swarm","seq":{seq},"sent":5}}]"#);
+            let mut bytes = vec![0x81, u8::try_from(body.len()).unwrap()];
+            bytes.extend(body.as_bytes());
+            // a frame comes in two pieces: the first is no whole one
+            assert_eq!(tally.count(0, &bytes[..20]), (0, false));
+            assert_eq!(tally.count(0, &bytes), (bytes.len(), false));
+        }
+        let report = tally.report(Instant::now(), Duration::ZERO);
+        (report.lost, report.doubled, report.disordered, report.sound())
+    }
+
+    #[test]
+    fn each_once_and_in_order_is_sound() {
+        assert_eq!(faults(&[0, 1, 2]), (0, 0, 0, true));
+    }
+
+    #[test]
+    fn lost_doubled_and_disordered_events_are_faults() {
+        assert_eq!(faults(&[0, 2]), (1, 0, 0, false));
+        assert_eq!(faults(&[0, 1, 2, 2]), (0, 1, 0, false));
+        assert_eq!(faults(&[1, 0, 2]), (0, 0, 1, false));
+        assert_eq!(faults(&[2, 2, 0]), (1, 1, 1, false));
+    }
+
+    #[test]
+    fn pings_and_strange_events_are_told_apart() {
+        let mut tally = Tally::new(&Options { clients: 1, events: 3, ..Options::default() }, Instant::now());
+        assert_eq!(tally.count(0, b"\x81\x012\x81\x0242\x81"), (7, true));
+        assert_eq!((tally.other, tally.delivered), (1, 0));
+    }
+}
