@@ -178,7 +178,6 @@ fn socketio_a_packet_that_is_none_ends_its_socket_alone() {
         r#"42["disconnect",{}]"#,
         "451-[\"a\"]",
         r#"4599999-["a",{"_placeholder":true,"num":0}]"#,
-        "43[]",
         "40{",
     ] {
         let mut client = member(&server, Protocol::SocketIo, &admin("b"));
