@@ -176,7 +176,7 @@ over_both! {
             client.connect_with(&token);
         }
         server.connect(protocol, &token); // no Origin: no browser
-        assert_eq!(server.metric("websocket_connections_total", "connected") as usize, 4);
+        assert_eq!(server.metric("websocket_connections_total", "\"connected\"") as usize, 4);
     }
 
     fn without_listed_origins_only_pages_of_the_hub_itself_are_let_in(protocol: Protocol) {
