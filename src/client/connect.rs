@@ -116,7 +116,7 @@ pub(super) fn initial(hub: &Hub, conn: &mut Client<'_>, initial: Result<Initial,
         return; // the store and the deadline both answered
     }
     let status = if initial.is_ok() { (hub.shared.status)() } else { HubStatus::Degraded };
-    let initial = initial.unwrap_or_else(|_| NOTHING);
+    let initial = initial.unwrap_or(NOTHING);
     let max = hub.shared.max_payload;
     conn.emit(&fitting(names::INITIAL_CAMPAIGNS, initial.campaigns.iter().map(campaign_item), max));
     conn.emit(&fitting(

@@ -95,10 +95,13 @@ pub struct LaneUp {
     pub lane: Addr<Lane>,
 }
 
+/// Looks at the registry's state.
+pub type Glance<R> = Box<dyn FnOnce(&Ledger<R>) + Send>;
+
 /// Runs a look at the registry's state; only for what may wait (lists, statistics).
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Look<R: 'static>(pub Box<dyn FnOnce(&Ledger<R>) + Send>);
+pub struct Look<R: 'static>(pub Glance<R>);
 
 /// The registry.
 pub struct RoomRegistry<R: 'static, J> {

@@ -291,6 +291,9 @@ pub(super) fn delete(conn: &mut AnyConnection, id: &str) -> QueryResult<Campaign
     })
 }
 
-fn owner_and_time(conn: &mut AnyConnection, id: &str) -> QueryResult<Option<(Option<String>, Option<Millis>)>> {
+fn owner_and_time(
+    conn: &mut AnyConnection,
+    id: &str,
+) -> QueryResult<Option<(Option<String>, Option<Millis>)>> {
     campaigns::table.find(id).select((campaigns::owner_id, campaigns::status_at)).first(conn).optional()
 }

@@ -220,9 +220,11 @@ impl Store {
             Record::Status { campaign_id, status, time } => {
                 self.0.queue.status(StatusWrite { campaign: campaign_id, status, time, ticket })
             }
-            Record::Notification(row) => {
-                self.0.queue.push(Item::Notification(NotificationWrite { ticket, row, written: None })).is_ok()
-            }
+            Record::Notification(row) => self
+                .0
+                .queue
+                .push(Item::Notification(NotificationWrite { ticket, row, written: None }))
+                .is_ok(),
         }
     }
 

@@ -39,4 +39,4 @@ pub use connections::{ConnectionEvent, ConnectionEventKind};
 pub use error::StoreError;
 pub use handle::{Confirmed, Initial, InitialAsk, Store, StoreOptions};
 pub use notifications::{StoredNotification, Unread};
-pub use record::{NotificationRow, Record, Recipient};
+pub use record::{NotificationRow, Recipient, Record};

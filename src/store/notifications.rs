@@ -6,10 +6,10 @@ use std::sync::Arc;
 use diesel::dsl::max;
 use diesel::prelude::*;
 
+use super::campaigns;
 use super::connection::AnyConnection;
 use super::record::{NotificationRow, Recipient};
 use super::schema::notifications;
-use super::campaigns;
 use crate::clock::{Millis, now_ms};
 
 /// Rows of one INSERT: ten variables each.
@@ -115,7 +115,10 @@ pub(super) fn write(conn: &mut AnyConnection, list: &mut [&mut NotificationWrite
 }
 
 /// Whose each one is.
-fn recipients(conn: &mut AnyConnection, list: &[&mut NotificationWrite]) -> QueryResult<Vec<Option<Arc<str>>>> {
+fn recipients(
+    conn: &mut AnyConnection,
+    list: &[&mut NotificationWrite],
+) -> QueryResult<Vec<Option<Arc<str>>>> {
     let asked: HashSet<Arc<str>> = list
         .iter()
         .filter_map(|one| match &one.row.to {

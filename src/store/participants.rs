@@ -23,7 +23,8 @@ pub(super) fn set(conn: &mut AnyConnection, campaign: &str, user: &str, present:
 
 /// Forgets who takes part in a campaign that is gone.
 pub(super) fn forget_active(conn: &mut AnyConnection, campaign: &str) -> QueryResult<()> {
-    diesel::delete(table::table.filter(campaign_id.eq(campaign)).filter(removed_at.is_null())).execute(conn)?;
+    diesel::delete(table::table.filter(campaign_id.eq(campaign)).filter(removed_at.is_null()))
+        .execute(conn)?;
     Ok(())
 }
 

@@ -63,7 +63,8 @@ impl Item {
 }
 
 fn weight(row: &NotificationRow) -> usize {
-    let optional = row.action_url.as_ref().map_or(0, String::len) + row.metadata.as_ref().map_or(0, |m| m.len());
+    let optional =
+        row.action_url.as_ref().map_or(0, String::len) + row.metadata.as_ref().map_or(0, |m| m.len());
     row.title.len() + row.message.len() + optional + std::mem::size_of::<NotificationRow>()
 }
 

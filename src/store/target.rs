@@ -39,7 +39,9 @@ impl Target {
 
 fn sqlite_path(path: &str) -> Result<Target, StoreError> {
     if path.is_empty() {
-        return Err(StoreError::Wrong("sqlite:// needs the path of a file, for example sqlite://roomcast.db".into()));
+        return Err(StoreError::Wrong(
+            "sqlite:// needs the path of a file, for example sqlite://roomcast.db".into(),
+        ));
     }
     if path == ":memory:" || path.starts_with("file:") {
         return Err(StoreError::Wrong(
@@ -153,7 +155,9 @@ mod tests {
 
     #[test]
     fn the_scheme_chooses_the_database() {
-        for (url, path) in [("sqlite://a/b.db", "a/b.db"), ("sqlite:b.db", "b.db"), ("sqlite:///x.db", "/x.db")] {
+        for (url, path) in
+            [("sqlite://a/b.db", "a/b.db"), ("sqlite:b.db", "b.db"), ("sqlite:///x.db", "/x.db")]
+        {
             assert_eq!(Target::parse(url, SECOND), Ok(Target::Sqlite(path.into())));
         }
         for url in ["postgres://h/d", "postgresql:///d?host=/run/postgresql"] {
@@ -167,7 +171,10 @@ mod tests {
     #[test]
     fn what_the_url_says_itself_is_left_alone() {
         let url = with_defaults("postgres://h/d?connect_timeout=9&sslmode=require", SECOND);
-        assert!(url.starts_with("postgres://h/d?connect_timeout=9&sslmode=require&keepalives_idle=10&"), "{url}");
+        assert!(
+            url.starts_with("postgres://h/d?connect_timeout=9&sslmode=require&keepalives_idle=10&"),
+            "{url}"
+        );
         assert_eq!(url.matches("connect_timeout").count(), 1);
         assert!(with_defaults("postgres://h", SECOND).starts_with("postgres://h?connect_timeout=2&"));
     }
@@ -178,7 +185,10 @@ mod tests {
         let wrong = target.explain("invalid percent-encoded token: \"s%25cr\"");
         assert!(matches!(&wrong, StoreError::Wrong(text) if !text.contains("s%25cr")), "{wrong}");
         let away = target.explain("connection to server at \"h\", port 5432 failed: Connection refused");
-        assert!(matches!(&away, StoreError::Unreachable { hint, .. } if hint.contains("docker run")), "{away}");
+        assert!(
+            matches!(&away, StoreError::Unreachable { hint, .. } if hint.contains("docker run")),
+            "{away}"
+        );
         let refused = target.explain("FATAL:  password authentication failed for user \"u\"");
         assert!(matches!(refused, StoreError::Refused { .. }), "{refused}");
         assert!(away.is_worth_waiting() && refused.is_worth_waiting() && !wrong.is_worth_waiting());

@@ -178,7 +178,11 @@ impl Writer {
         for item in batch {
             match item {
                 Item::Status(one) => {
-                    confirmed.push(Confirmed::Status { campaign_id: one.campaign, time: one.time, ticket: one.ticket });
+                    confirmed.push(Confirmed::Status {
+                        campaign_id: one.campaign,
+                        time: one.time,
+                        ticket: one.ticket,
+                    });
                 }
                 Item::Notification(one) => confirmed.push(confirmation(one)),
                 Item::Connection(_) => {}
