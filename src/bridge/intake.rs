@@ -67,6 +67,10 @@ impl<C: Catalogue> Intake<C> {
             return;
         }
         self.note_delay(source, &list, now);
+        for event in list.iter().filter_map(|publication| publication.event.as_ref()) {
+            let size = self.metrics.message_size.with_label_values(&[event.name()]);
+            size.observe(event.data().len() as f64);
+        }
         self.events.fetch_add(list.len() as u64, Ordering::Relaxed);
         self.registry.do_send(Publish(Publications { list, permit }));
     }

@@ -51,7 +51,8 @@ fn failure(error: AppError) -> Failure {
 fn listen(config: &Config) -> Result<TcpListener, Failure> {
     let (host, port) = (config.server.host.as_str(), config.server.port);
     let wrong = |why: String| {
-        Failure::Setting(format!("server.host, server.port: cannot listen on {host}:{port}: {why}"))
+        let hint = "choose another with --host and --port (server.host, server.port; 0 is any free port)";
+        Failure::Other(anyhow::anyhow!("cannot listen on {host}:{port}: {why}; {hint}"))
     };
     let mut addresses = (host, port).to_socket_addrs().map_err(|error| wrong(error.to_string()))?;
     let address = addresses.next().ok_or_else(|| wrong("the name has no address".to_owned()))?;

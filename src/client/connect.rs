@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::record::ConnectionRecord;
 use super::{Client, Hub, State, ToClient};
 use crate::auth::{AuthError, User};
 use crate::clock;
@@ -86,7 +87,9 @@ pub(super) fn refused(conn: &mut Client<'_>, reason: CloseReason) {
 
 /// The client is in: tell it, and load what it is shown first.
 pub(super) fn admitted(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
-    conn.accept(State { user: Arc::clone(&user), caught_up: None, early: Vec::new() });
+    let record = ConnectionRecord::of(conn, &user.id);
+    hub.shared.store.connection_event(record.come());
+    conn.accept(State { user: Arc::clone(&user), record, caught_up: None, early: Vec::new() });
     if conn.dialect() == Dialect::Plain {
         let id = conn.id();
         let connected = Connected {

@@ -8,11 +8,13 @@
 //! | [`system`] | `subscribe:system`, `unsubscribe:system` |
 //! | [`notifications`] | `notifications:read` |
 //! | [`answers`] | the words of answers and errors |
+//! | `record` | what is recorded of a connection |
 
 pub mod answers;
 pub mod campaign;
 pub mod connect;
 pub mod notifications;
+mod record;
 pub mod system;
 pub mod user;
 
@@ -92,6 +94,8 @@ pub struct Hub {
 pub struct State {
     /// Who it is.
     pub user: Arc<User>,
+    /// What is recorded of its connection.
+    record: record::ConnectionRecord,
     /// Set when `initial:*` are out: what it was sent of its notifications.
     caught_up: Option<CaughtUp>,
     /// Requests for its own room that wait for `initial:notifications`.
@@ -123,6 +127,8 @@ impl Namespace for Hub {
     fn event(&self, conn: &mut Client<'_>, event: Incoming<'_>) {
         let known = names::CLIENT_EVENTS.iter().find(|name| **name == event.name).copied();
         self.shared.metrics.messages.with_label_values(&[known.unwrap_or("other"), "inbound"]).inc();
+        let size = event.data.map_or(0, |data| data.get().len());
+        self.shared.metrics.message_size.with_label_values(&[known.unwrap_or("other")]).observe(size as f64);
         let Some(user) = conn.state().map(|state| Arc::clone(&state.user)) else { return };
         let request = Request { event: known.unwrap_or(""), data: event.data, ack: event.ack };
         match known {
@@ -170,9 +176,12 @@ impl Namespace for Hub {
         serde_json::to_string(&ErrorData::from(code)).ok()
     }
 
-    fn disconnect(&self, _: Place, _: Option<State>, reason: CloseReason) {
+    fn disconnect(&self, _: Place, state: Option<State>, reason: CloseReason) {
         if reason == CloseReason::SlowConsumer {
             self.shared.metrics.slow_consumers.inc();
+        }
+        if let Some(state) = state {
+            self.shared.store.connection_event(state.record.gone(reason));
         }
     }
 }

@@ -86,12 +86,12 @@ mod tests {
 
     #[test]
     fn an_event_is_encoded_once_for_all_receivers_of_a_dialect() {
-        let event = Event::new("campaign:updated", &serde_json::json!({"campaignId": "c|1"}));
+        let event = Event::new("room:updated", &serde_json::json!({"id": "c|1"}));
         let frame = event.frame(Dialect::SocketIo);
-        assert_eq!(&frame[2..], br#"42["campaign:updated",{"campaignId":"c|1"}]"#);
+        assert_eq!(&frame[2..], br#"42["room:updated",{"id":"c|1"}]"#);
         assert_eq!(frame[..2], [0x81, (frame.len() - 2) as u8]);
         assert_eq!(frame.as_ptr(), event.frame(Dialect::SocketIo).as_ptr());
         let plain = event.frame(Dialect::Plain);
-        assert_eq!(&plain[2..], br#"{"event":"campaign:updated","data":{"campaignId":"c|1"}}"#);
+        assert_eq!(&plain[2..], br#"{"event":"room:updated","data":{"id":"c|1"}}"#);
     }
 }

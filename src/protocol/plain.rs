@@ -131,10 +131,10 @@ mod tests {
 
     #[test]
     fn a_request_has_an_event_and_perhaps_data_and_an_id() {
-        let full = r#" {"id":7,"more":[1],"data":{"campaignId":"c"},"event":"subscribe:campaign"} "#;
+        let full = r#" {"id":7,"more":[1],"data":{"roomId":"c"},"event":"subscribe:room"} "#;
         let request = Request::parse(full).unwrap();
-        assert_eq!(request.event, "subscribe:campaign");
-        assert_eq!(request.data.unwrap().get(), r#"{"campaignId":"c"}"#);
+        assert_eq!(request.event, "subscribe:room");
+        assert_eq!(request.data.unwrap().get(), r#"{"roomId":"c"}"#);
         assert_eq!(request.id.map(Id::as_str), Some("7"));
         let bare = Request::parse(r#"{"event":"ping","data":null,"id":null}"#).unwrap();
         assert!(bare.data.is_none() && bare.id.is_none());

@@ -26,6 +26,18 @@ pub enum Opcode {
     Pong = 10,
 }
 
+impl Fragments {
+    /// Bytes that have come so far.
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Whether none have come.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+}
+
 impl Opcode {
     fn from_bits(bits: u8) -> Option<Opcode> {
         Some(match bits {
@@ -102,7 +114,7 @@ pub fn take_frame(buf: &mut [u8], max: usize) -> Result<Result<Frame, usize>, Vi
     }
     let Some((len, extended)) = payload_len(short, rest)? else { return Ok(Err(0)) };
     let len = usize::try_from(len).map_err(|_| Violation::TooBig)?;
-    if len > max {
+    if len > max && !opcode.is_control() {
         return Err(Violation::TooBig);
     }
     let start = 2 + extended + 4;

@@ -162,6 +162,7 @@ impl Lane {
     fn beat(&mut self, ctx: &mut Context<Self>) {
         let now = clock::uptime_ms();
         self.heartbeat.borrow_mut().tick(&mut self.outboxes.borrow_mut(), now);
+        self.outboxes.borrow_mut().publish_counts();
         self.members.borrow_mut().expire(now, &mut self.effects);
         self.carry_out(ctx);
     }
@@ -256,6 +257,9 @@ impl Outlet for SharedOutboxes {
     fn say(&mut self, slot: Slot, words: &[Word<'_>]) {
         let mut outboxes = self.borrow_mut();
         let dialect = outboxes.dialect(slot);
+        let events =
+            words.iter().filter_map(|word| if let Word::Event(event) = word { Some(event) } else { None });
+        events.for_each(|event| outboxes.count(event));
         let frame = |word: &Word<'_>| match word {
             Word::Event(event) => event.frame(dialect).clone(),
             Word::Ack(ack, outcome) => ack_frame(dialect, ack, outcome),

@@ -19,7 +19,7 @@ pub type RoomName = Arc<str>;
 pub struct State {
     /// The publisher's time, in milliseconds.
     pub time: Millis,
-    /// An opaque word (a campaign's status).
+    /// An opaque word: what the room is about is in this state.
     pub value: Arc<str>,
 }
 

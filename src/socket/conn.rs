@@ -158,6 +158,7 @@ impl<N: Namespace> Conn<'_, N> {
 
     /// Sends an event to this socket.
     pub fn emit(&mut self, event: &Event) {
+        self.core.outboxes.borrow_mut().count(event);
         self.core.words.push(event.frame(self.core.dialect).clone());
     }
 

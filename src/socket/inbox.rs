@@ -107,7 +107,10 @@ impl Inbox {
         let mut taken = 0;
         while !budget.is_spent() {
             let rest = &mut bytes[taken..];
-            let Ok(frame) = websocket::take_frame(rest, self.max_payload)? else { return Ok((taken, true)) };
+            let so_far = self.fragments.as_ref().map_or(0, |fragments| fragments.len());
+            let Ok(frame) = websocket::take_frame(rest, self.max_payload - so_far)? else {
+                return Ok((taken, true));
+            };
             let payload = &rest[frame.payload.clone()];
             taken += frame.payload.end;
             budget.spend(payload.len());

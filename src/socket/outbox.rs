@@ -18,7 +18,7 @@ use super::wire::Wire;
 use crate::clock;
 use crate::close::CloseReason;
 use crate::ids::Uid;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Tally};
 use crate::protocol::frame::{Dialect, Event};
 
 /// Index of a socket's outbox in its worker; used again when the socket is gone.
@@ -66,6 +66,8 @@ pub struct Outboxes {
     metrics: Arc<Metrics>,
     /// Deliveries since the last flush, added to the metrics then.
     delivered: u64,
+    /// Messages sent, by name.
+    tally: Tally,
 }
 
 #[derive(Debug)]
@@ -113,6 +115,7 @@ impl Outboxes {
             unsent_limit,
             metrics,
             delivered: 0,
+            tally: Tally::default(),
         }
     }
 
@@ -216,6 +219,7 @@ impl Outboxes {
     /// Puts an event into the outboxes of `slots`; `number` names it, counted up from 1.
     #[inline]
     pub fn deliver(&mut self, slots: &[Slot], number: u64, event: &Event) {
+        let before = self.delivered;
         for &slot in slots {
             let outbox = &mut self.boxes[slot as usize];
             if outbox.seen == number || outbox.cut {
@@ -228,6 +232,17 @@ impl Outboxes {
             outbox.pending = self.tree.advance(outbox.pending, number, event, outbox.dialect);
             self.delivered += 1;
         }
+        self.tally.add(event.name(), self.delivered - before);
+    }
+
+    /// Counts an event that is said to one socket.
+    pub fn count(&mut self, event: &Event) {
+        self.tally.add(event.name(), 1);
+    }
+
+    /// Adds what was counted to the metrics; to be called about once a second.
+    pub fn publish_counts(&mut self) {
+        self.tally.publish(&self.metrics);
     }
 
     /// Notes that a socket has the event of this number already.

@@ -257,15 +257,14 @@ mod tests {
 
     #[test]
     fn an_event_has_a_name_arguments_and_perhaps_an_ack_id() {
-        let packet =
-            Packet::parse(r#"2/custom,007["subscribe:campaign",{"campaignId":"c|1"},null]"#).unwrap();
+        let packet = Packet::parse(r#"2/custom,007["subscribe:room",{"roomId":"c|1"},null]"#).unwrap();
         assert_eq!((packet.kind, packet.nsp), (Kind::Event, "/custom"));
         assert_eq!(packet.id.map(AckId::as_str), Some("007"));
         assert_eq!(packet.id.map(AckId::number), Some(7));
         let event = packet.event().unwrap();
-        assert_eq!(event.name, "subscribe:campaign");
+        assert_eq!(event.name, "subscribe:room");
         let args: Vec<_> = event.args.iter().map(|arg| arg.get()).collect();
-        assert_eq!(args, [r#"{"campaignId":"c|1"}"#, "null"]);
+        assert_eq!(args, [r#"{"roomId":"c|1"}"#, "null"]);
         let spaced = Packet::parse(" 2[\"a\"]").unwrap_err();
         assert_eq!(spaced, E::UnknownType);
         assert_eq!(Packet::parse("2 [ \"a\" , 1 ] ").unwrap().event().unwrap().args[0].get(), "1");

@@ -1,9 +1,13 @@
 //! Counters that everyone adds to; `/metrics` shows them (CONTRACT 10). The doc comment of a field is
 //! its help text's source; labels are resolved here, once, so that the hot path only adds.
 
+mod tally;
+
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
+
+pub use tally::Tally;
 
 /// All counters of one hub.
 #[derive(Debug)]

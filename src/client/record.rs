@@ -1,0 +1,73 @@
+//! What is recorded of a connection: when it came and went, from where, and why it ended.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::Client;
+use crate::clock;
+use crate::close::CloseReason;
+use crate::ids::Sid;
+use crate::socket::Peer;
+use crate::store::{ConnectionEvent, ConnectionEventKind};
+
+/// This process among those that share a database: its host and process id.
+fn node() -> Arc<str> {
+    static NODE: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        format!("{}:{}", host.trim(), std::process::id()).into()
+    });
+    Arc::clone(&NODE)
+}
+
+/// A connection that has been let in.
+pub(super) struct ConnectionRecord {
+    id: Sid,
+    user: Arc<str>,
+    peer: Arc<Peer>,
+    /// In milliseconds of the uptime.
+    since: u64,
+}
+
+impl ConnectionRecord {
+    /// The record of this connection, from now on.
+    pub(super) fn of(conn: &Client<'_>, user: &Arc<str>) -> ConnectionRecord {
+        ConnectionRecord {
+            id: conn.id(),
+            user: Arc::clone(user),
+            peer: Arc::clone(conn.peer()),
+            since: clock::uptime_ms(),
+        }
+    }
+
+    fn event(&self, kind: ConnectionEventKind, more: serde_json::Value) -> ConnectionEvent {
+        let mut metadata = json!({
+            "userAgent": self.peer.user_agent,
+            "ip": self.peer.ip,
+            "version": self.peer.version,
+            "transport": "websocket",
+        });
+        if let (Some(metadata), serde_json::Value::Object(more)) = (metadata.as_object_mut(), more) {
+            metadata.extend(more);
+        }
+        ConnectionEvent {
+            node: node(),
+            socket_id: self.id.to_string(),
+            user_id: Arc::clone(&self.user),
+            kind,
+            timestamp: clock::now_ms(),
+            metadata: Some(metadata.to_string()),
+        }
+    }
+
+    /// It came.
+    pub(super) fn come(&self) -> ConnectionEvent {
+        self.event(ConnectionEventKind::Connected, json!({}))
+    }
+
+    /// It went.
+    pub(super) fn gone(&self, reason: CloseReason) -> ConnectionEvent {
+        let more = json!({ "reason": reason.code(), "durationMs": clock::uptime_ms() - self.since });
+        self.event(ConnectionEventKind::Disconnected, more)
+    }
+}
