@@ -112,33 +112,33 @@ impl Manager {
     pub(super) fn open(&self) -> Result<AnyConnection, StoreError> {
         let target = Target::parse(&self.url, self.timeout)?;
         let limits = postgres_limits(&self.url, self.timeout);
-        self.open_with(&target, &limits).map_err(|message| target.explain(&message))
+        open(&target, self.timeout, &limits).map_err(|message| target.explain(&message))
     }
 
-    /// A connection for work that may take as long as it takes.
+    /// A connection for work that may take longer, and wait longer for others that do the same.
     pub(super) fn open_for_migration(&self) -> Result<AnyConnection, StoreError> {
         let target = Target::parse(&self.url, self.timeout)?;
-        self.open_with(&target, "").map_err(|message| target.explain(&message))
-    }
-
-    fn open_with(&self, target: &Target, postgres: &str) -> Result<AnyConnection, String> {
-        match target {
-            Target::Sqlite(path) => {
-                let mut conn = SqliteConnection::establish(path).map_err(reason)?;
-                prepare_sqlite(&mut conn, self.timeout).map_err(|error| error.to_string())?;
-                Ok(AnyConnection::Sqlite(conn))
-            }
-            Target::Postgres(url) => {
-                let mut conn = PgConnection::establish(url).map_err(reason)?;
-                if !postgres.is_empty() {
-                    conn.batch_execute(postgres).map_err(|error| error.to_string())?;
-                }
-                Ok(AnyConnection::Postgres(conn))
-            }
-        }
+        let patient = self.timeout.max(Duration::from_secs(30));
+        open(&target, patient, "").map_err(|message| target.explain(&message))
     }
 }
 
+fn open(target: &Target, busy: Duration, postgres: &str) -> Result<AnyConnection, String> {
+    match target {
+        Target::Sqlite(path) => {
+            let mut conn = SqliteConnection::establish(path).map_err(reason)?;
+            prepare_sqlite(&mut conn, busy).map_err(|error| error.to_string())?;
+            Ok(AnyConnection::Sqlite(conn))
+        }
+        Target::Postgres(url) => {
+            let mut conn = PgConnection::establish(url).map_err(reason)?;
+            if !postgres.is_empty() {
+                conn.batch_execute(postgres).map_err(|error| error.to_string())?;
+            }
+            Ok(AnyConnection::Postgres(conn))
+        }
+    }
+}
 fn reason(error: ConnectionError) -> String {
     match error {
         ConnectionError::BadConnection(message) => message,

@@ -9,7 +9,7 @@ pub enum StoreError {
     #[error("database.url (DATABASE_URL): {0}")]
     Wrong(String),
     /// Nothing answers there, or not yet: worth waiting for.
-    #[error("database.url (DATABASE_URL): cannot reach the database: {what}. {hint}")]
+    #[error("database.url (DATABASE_URL): cannot reach the database ({what}). {hint}")]
     Unreachable {
         /// The database's or the system's own words, without a password.
         what: String,
@@ -17,7 +17,7 @@ pub enum StoreError {
         hint: String,
     },
     /// It answers and refuses: a password, a right, a missing database. Waited for too.
-    #[error("database.url (DATABASE_URL): the database refuses: {what}. {hint}")]
+    #[error("database.url (DATABASE_URL): the database refuses ({what}). {hint}")]
     Refused {
         /// The database's own words, without a password.
         what: String,

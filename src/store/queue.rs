@@ -314,3 +314,103 @@ impl Waiting {
         self.slow_from = Some(if more { now } else { now + SLOW_EVERY });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(campaign: &str, time: i64, ticket: u64) -> StatusWrite {
+        StatusWrite { campaign: campaign.into(), status: format!("s{time}").into(), time, ticket }
+    }
+
+    struct Nothing;
+
+    impl Task for Nothing {
+        fn apply(&mut self, _: &mut AnyConnection) -> QueryResult<()> {
+            Ok(())
+        }
+
+        fn finish(self: Box<Self>, _: Result<(), StoreError>) {}
+
+        fn writes(&self) -> bool {
+            true
+        }
+    }
+
+    fn task() -> Item {
+        Item::Task(Box::new(Nothing))
+    }
+
+    fn batch(queue: &Queue) -> Vec<Item> {
+        match queue.take() {
+            Work::Batch(batch) => batch,
+            _ => panic!("no work"),
+        }
+    }
+
+    fn of(batch: &[Item]) -> Vec<(&str, i64, u64)> {
+        let mut found = Vec::new();
+        for item in batch {
+            if let Item::Status(one) = item {
+                found.push((&*one.campaign, one.time, one.ticket));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_late_status_leaves_the_newest_but_its_ticket_is_covered() {
+        let queue = Queue::default();
+        for (time, ticket) in [(5, 1), (7, 2), (7, 3), (6, 4)] {
+            assert!(queue.status(status("c", time, ticket)));
+        }
+        assert_eq!(queue.depth(), 1);
+        assert_eq!(of(&batch(&queue)), [("c", 7, 4)]);
+    }
+
+    #[test]
+    fn statuses_wait_their_turn_unless_somebody_flushes_and_the_line_does_not() {
+        let queue = Arc::new(Queue::default());
+        queue.status(status("a", 1, 1));
+        assert_eq!(of(&batch(&queue)).len(), 1, "the first goes at once");
+        let start = Instant::now();
+        queue.status(status("b", 1, 2));
+        assert!(queue.push(task()).is_ok());
+        assert_eq!(of(&batch(&queue)).len(), 0, "the task alone");
+        assert_eq!(of(&batch(&queue)), [("b", 1, 2)]);
+        assert!(start.elapsed() >= SLOW_EVERY - Duration::from_millis(5), "{:?}", start.elapsed());
+        queue.status(status("c", 1, 3));
+        let flushing = queue.clone();
+        let flushed = std::thread::spawn(move || flushing.flush(Duration::from_secs(10)));
+        assert_eq!(of(&batch(&queue)), [("c", 1, 3)]);
+        assert!(matches!(queue.take(), Work::Idle));
+        assert!(flushed.join().unwrap());
+    }
+
+    #[test]
+    fn no_status_overtakes_a_change_of_its_campaign_however_long_the_line_is() {
+        let queue = Queue::default();
+        queue.status(status("c", 1, 1));
+        for _ in 0..BATCH + 5 {
+            assert!(queue.push(task()).is_ok());
+        }
+        assert!(queue.push_behind(task(), Some("c")).is_ok());
+        queue.status(status("c", 2, 2));
+        let first = batch(&queue);
+        assert_eq!((first.len(), of(&first)), (BATCH, vec![]));
+        let second = batch(&queue);
+        let last: Vec<bool> = second.iter().skip(5).map(|item| matches!(item, Item::Status(_))).collect();
+        assert_eq!(last, [true, false, true], "the status before, the change, the status after");
+        assert_eq!(of(&second), [("c", 1, 1), ("c", 2, 2)]);
+    }
+
+    #[test]
+    fn bytes_count_too() {
+        let queue = Queue::new(Bounds { items: 100, bytes: 600 });
+        assert!(queue.push(task()).is_ok() && queue.push(task()).is_ok());
+        assert!(queue.push(task()).is_err());
+        assert_eq!(queue.overflowed(), 1);
+        batch(&queue);
+        assert!(queue.push(task()).is_ok(), "what was taken gives its room back");
+    }
+}

@@ -132,7 +132,7 @@ fn explain_postgres(message: &str) -> StoreError {
         "session is read-only",
     ];
     let has = |list: &[&str]| list.iter().any(|part| message.contains(part));
-    let what = message.lines().collect::<Vec<_>>().join("; ");
+    let what = message.lines().map(str::trim).collect::<Vec<_>>().join("; ");
     if has(&WRONG) || (message.contains("invalid") && message.contains("value:")) {
         return StoreError::Wrong(what);
     }

@@ -4,12 +4,13 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -92,6 +93,43 @@ impl Db {
         self.outside().batch_execute(sql).unwrap();
     }
 
+    /// The database's name on the server.
+    pub(super) fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap()
+    }
+
+    /// Runs SQL from another database of the server.
+    pub(super) fn admin_sql(&self, sql: &str) {
+        POSTGRES.admin().batch_execute(sql).unwrap();
+    }
+
+    /// Ends every connection to this database, as a restart of the server would.
+    pub(super) fn end_connections(&self) {
+        let which = format!("datname = '{}' AND pid <> pg_backend_pid()", self.name());
+        self.admin_sql(&format!(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {which}"
+        ));
+    }
+
+    /// Freezes the server's end of every connection to this database until the answer is dropped.
+    pub(super) fn freeze(&self) -> Frozen {
+        diesel::table! {
+            pg_stat_activity (pid) {
+                pid -> Integer,
+                datname -> Nullable<Text>,
+            }
+        }
+        let pids: Vec<i32> = pg_stat_activity::table
+            .filter(pg_stat_activity::datname.eq(self.name()))
+            .select(pg_stat_activity::pid)
+            .load(&mut POSTGRES.admin())
+            .unwrap();
+        assert!(!pids.is_empty());
+        let frozen = Frozen(pids);
+        frozen.signal("-STOP");
+        frozen
+    }
+
     /// A store on it, and what it confirms.
     pub(super) fn store(&self) -> (Store, Confirmations) {
         self.store_with(self.options(), Bounds::default())
@@ -102,6 +140,22 @@ impl Db {
         let tell = heard.clone();
         let store = Store::start_bounded(options, move |list| tell.0.lock().unwrap().push(list), bounds);
         (store, heard)
+    }
+}
+
+/// Processes of the server that are stopped.
+pub(super) struct Frozen(Vec<i32>);
+
+impl Frozen {
+    fn signal(&self, signal: &str) {
+        let pids = self.0.iter().map(ToString::to_string);
+        assert!(Command::new("kill").arg(signal).args(pids).status().unwrap().success());
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.signal("-CONT");
     }
 }
 
@@ -139,6 +193,25 @@ pub(super) async fn flush(store: &Store) -> bool {
     tokio::task::spawn_blocking(move || store.flush(Duration::from_secs(20))).await.unwrap()
 }
 
+/// Another program that holds a lock on what the writer writes.
+pub(super) struct Blocker {
+    _conn: AnyConnection,
+}
+
+impl Blocker {
+    pub(super) fn lock(db: &Db) -> Blocker {
+        let mut conn = db.outside();
+        let sql = match db.kind {
+            Kind::Sqlite => "BEGIN IMMEDIATE",
+            Kind::Postgres => {
+                "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE notifications, campaigns IN SHARE MODE"
+            }
+        };
+        conn.batch_execute(sql).unwrap();
+        Blocker { _conn: conn }
+    }
+}
+
 static POSTGRES: LazyLock<Postgres> = LazyLock::new(Postgres::start);
 
 /// A PostgreSQL server that ends with this process, however that ends: a small shell holds it, and kills
@@ -146,7 +219,8 @@ static POSTGRES: LazyLock<Postgres> = LazyLock::new(Postgres::start);
 pub(super) struct Postgres {
     port: u16,
     databases: AtomicUsize,
-    _alive: ChildStdin,
+    /// Its standard input is the pipe.
+    _held: Child,
 }
 
 /// `$1` binaries, `$2` folder, `$3` port.
@@ -162,7 +236,7 @@ done
 echo ready
 exec >&- 2>&-
 cat >/dev/null
-kill -INT $server
+kill -QUIT $server
 wait $server
 rm -rf "$2"
 "#;
@@ -174,21 +248,26 @@ impl Postgres {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::Builder::new().prefix("roomcast-pg-").tempdir().unwrap().keep();
         let mut child = hold(&binaries, &folder, port);
-        let alive = child.stdin.take().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut said = Vec::new();
         let ready = lines.inspect(|line| said.push(line.clone())).any(|line| line == "ready");
         assert!(ready, "PostgreSQL did not start: {}", said.join("\n"));
-        Postgres { port, databases: AtomicUsize::new(0), _alive: alive }
+        Postgres { port, databases: AtomicUsize::new(0), _held: child }
     }
 
     /// Makes an empty database and gives its URL.
     pub(super) fn database(&self) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        let url = |database: &str| format!("postgres://postgres@127.0.0.1:{}/{database}", self.port);
-        let mut conn = Manager::new(&url("postgres"), Duration::from_secs(30)).open().unwrap();
-        conn.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-        url(&name)
+        self.admin().batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        self.url(&name)
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    fn admin(&self) -> AnyConnection {
+        Manager::new(&self.url("postgres"), Duration::from_secs(30)).open().unwrap()
     }
 }
 
