@@ -155,4 +155,28 @@ on_both! {
         assert!(flush(&store).await);
         assert!(!missing.load(Ordering::SeqCst), "something was confirmed before it was there");
     }
+
+    async fn a_reader_that_goes_on_from_its_mark_misses_nothing_that_two_hubs_write(db) {
+        let hubs = [db.store(), db.store()];
+        let (mut mark, mut seen, mut written) = (0, Vec::new(), 0u64);
+        let total = 400;
+        while seen.len() < total {
+            for (hub, (store, _)) in hubs.iter().enumerate() {
+                for _ in 0..4 {
+                    if written < total as u64 {
+                        store.write(written, to("u", &format!("{hub}-{written}")));
+                        written += 1;
+                    }
+                }
+            }
+            let all_there = written == total as u64 && hubs.iter().all(|(store, _)| store.depth() == 0);
+            let more = unread(&hubs[0].0, "u", mark).await;
+            mark = more.mark;
+            assert!(!(all_there && more.items.is_empty()), "{} of {total} seen", seen.len());
+            seen.extend(more.items.into_iter().map(|one| one.id));
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), total, "each once");
+    }
 }
