@@ -105,10 +105,23 @@ impl Db {
 
     /// Ends every connection to this database, as a restart of the server would.
     pub(super) fn end_connections(&self) {
-        let which = format!("datname = '{}' AND pid <> pg_backend_pid()", self.name());
-        self.admin_sql(&format!(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {which}"
-        ));
+        let which = format!("datname = '{}'", self.name());
+        self.admin_sql(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {which}"));
+        while self.count(&format!("pg_stat_activity WHERE {which}")) > 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Counts rows, from another database of the server.
+    pub(super) fn count(&self, from: &str) -> i64 {
+        #[derive(QueryableByName)]
+        struct Count {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            n: i64,
+        }
+        let count: Count =
+            diesel::sql_query(format!("SELECT count(*) AS n FROM {from}")).get_result(&mut POSTGRES.admin()).unwrap();
+        count.n
     }
 
     /// Freezes the server's end of every connection to this database until the answer is dropped.

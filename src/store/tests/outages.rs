@@ -165,3 +165,22 @@ fn more_reads_than_may_wait_are_refused_at_once() {
         assert_eq!(state(&store, "c").await, None);
     });
 }
+
+#[test]
+fn a_lock_that_is_held_for_long_is_not_taken_for_a_bad_row() {
+    run(Kind::Postgres, async |db| {
+        let options = StoreOptions { timeout: Duration::from_millis(50), ..db.options() };
+        let (store, heard) = db.store_with(options, Bounds::default());
+        let blocker = Blocker::lock(db);
+        store.write(1, to("u", "n1"));
+        for tries in 0..6 {
+            let waiting = || db.count("pg_locks WHERE NOT granted") > 0;
+            until(&format!("try {tries}"), waiting).await;
+            until(&format!("the end of try {tries}"), || !waiting()).await;
+        }
+        assert_eq!((store.dropped(), store.depth()), (0, 1));
+        drop(blocker);
+        assert!(flush(&store).await);
+        assert_eq!((heard.all().len(), unread(&store, "u", 0).await.items.len()), (1, 1));
+    });
+}
