@@ -2,13 +2,13 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | [`handle`] | [`Store`]: what the rest of the hub may ask |
+//! | `handle` | [`Store`]: what the rest of the hub may ask |
 //! | [`record`] | what the registry hands over to be written |
-//! | [`queue`], [`writer`], [`health`], [`probe`] | the writer's line, its loop, and what it finds of the database |
-//! | [`reader`] | the sync actors that read, and how many reads may wait |
-//! | [`connection`], [`target`], [`error`] | opening either database by its URL; what its errors mean |
-//! | [`migrate`], [`schema`] | the embedded migrations; the tables |
-//! | [`campaigns`], [`statuses`], [`participants`], [`notifications`], [`connections`] | a table's queries each |
+//! | `queue`, `writer`, `health`, `probe` | the writer's line, its loop, and what it finds of the database |
+//! | `reader` | the sync actors that read, and how many reads may wait |
+//! | `connection`, `target`, `error` | opening either database by its URL; what its errors mean |
+//! | `migrate`, `schema` | the embedded migrations; the tables |
+//! | `campaigns`, `statuses`, `participants`, `notifications`, `connections` | a table's queries each |
 
 mod campaigns;
 mod connection;

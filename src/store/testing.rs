@@ -119,8 +119,9 @@ impl Db {
             #[diesel(sql_type = diesel::sql_types::BigInt)]
             n: i64,
         }
-        let count: Count =
-            diesel::sql_query(format!("SELECT count(*) AS n FROM {from}")).get_result(&mut POSTGRES.admin()).unwrap();
+        let count: Count = diesel::sql_query(format!("SELECT count(*) AS n FROM {from}"))
+            .get_result(&mut POSTGRES.admin())
+            .unwrap();
         count.n
     }
 
@@ -137,9 +138,9 @@ impl Db {
             .select(pg_stat_activity::pid)
             .load(&mut POSTGRES.admin())
             .unwrap();
-        assert!(!pids.is_empty());
-        let frozen = Frozen(pids);
-        frozen.signal("-STOP");
+        // one may have ended meanwhile: that of the migration, say
+        let frozen = Frozen(pids.into_iter().filter(|pid| signal("-STOP", *pid)).collect());
+        assert!(!frozen.0.is_empty());
         frozen
     }
 
@@ -159,17 +160,17 @@ impl Db {
 /// Processes of the server that are stopped.
 pub(super) struct Frozen(Vec<i32>);
 
-impl Frozen {
-    fn signal(&self, signal: &str) {
-        let pids = self.0.iter().map(ToString::to_string);
-        assert!(Command::new("kill").arg(signal).args(pids).status().unwrap().success());
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        for pid in &self.0 {
+            signal("-CONT", *pid);
+        }
     }
 }
 
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        self.signal("-CONT");
-    }
+/// Whether there was such a process.
+fn signal(signal: &str, pid: i32) -> bool {
+    Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status().unwrap().success()
 }
 
 /// What a store has confirmed: a list a commit.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use diesel::Connection;
 use diesel::r2d2::R2D2Connection;
-use diesel::result::{Error, QueryResult};
+use diesel::result::QueryResult;
 
 use super::connection::{AnyConnection, Manager};
 use super::error::{Fault, fault};
@@ -22,8 +22,9 @@ use super::{Confirmed, StoreError, connections, statuses};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How often something is tried whose error may be the row's or the database's, while others would be written.
-const TRIES: u32 = 3;
+/// How often on end a row has to fail right after others could be written, where the error may be the row's
+/// own or the database's: a lock that ends between the row and the others must not cost the row.
+const OBJECTIONS: u32 = 3;
 
 /// Who hears what was committed.
 pub(super) type Confirm = Box<dyn Fn(Vec<Confirmed>) + Send>;
@@ -99,31 +100,27 @@ impl Writer {
 
     /// Writes a batch that holds something bad, in order, without it.
     fn finish_singly(&mut self, mut batch: VecDeque<Item>) {
-        let mut tries = 0;
+        let mut objections = 0;
         while let Some(mut item) = batch.pop_front() {
             let Err(trouble) = self.commit(std::slice::from_mut(&mut item)) else {
                 self.settle(vec![item]);
-                tries = 0;
+                objections = 0;
                 continue;
             };
-            tries += 1;
-            if self.is_the_rows_own(&trouble, tries) {
+            if trouble.fault == Fault::Data || objections >= OBJECTIONS {
                 self.leave_out(item, &trouble);
-                tries = 0;
+                objections = 0;
                 continue;
             }
             batch.push_front(item);
+            if trouble.fault == Fault::Unclear && self.ask(probe::run).is_ok() {
+                objections += 1;
+                continue;
+            }
+            objections = 0;
             if !self.wait_out(&trouble) {
                 return give_up(batch);
             }
-        }
-    }
-
-    fn is_the_rows_own(&mut self, trouble: &Trouble, tries: u32) -> bool {
-        match trouble.fault {
-            Fault::Data => true,
-            Fault::Outage => false,
-            Fault::Unclear => tries >= TRIES && self.ask(probe::run).is_ok(),
         }
     }
 
@@ -261,7 +258,7 @@ fn give_up(batch: impl IntoIterator<Item = Item>) {
     for item in batch {
         lost += 1;
         if let Item::Task(task) = item {
-            task.finish(Err(Error::NotInTransaction.into()));
+            task.finish(Err(StoreError::Timeout("the hub ended first".into())));
         }
     }
     log::error!("{lost} writes are lost: the database did not come back before the end");

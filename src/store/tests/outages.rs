@@ -174,7 +174,12 @@ fn a_lock_that_is_held_for_long_is_not_taken_for_a_bad_row() {
         let blocker = Blocker::lock(db);
         store.write(1, to("u", "n1"));
         for tries in 0..6 {
-            let waiting = || db.count("pg_locks WHERE NOT granted") > 0;
+            let waiting = || {
+                db.count(&format!(
+                    "pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = '{}'",
+                    db.name()
+                )) > 0
+            };
             until(&format!("try {tries}"), waiting).await;
             until(&format!("the end of try {tries}"), || !waiting()).await;
         }
