@@ -15,8 +15,10 @@ const UPGRADE: [(&str, &str); 4] = [
     ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
 ];
 
-fn refusal(reason: &str) -> Value {
-    json!({"message": "Authentication failed", "data": {"code": "auth_failed", "reason": reason}})
+/// What follows `44`, to the letter.
+fn refusal(reason: &str) -> Incoming {
+    let body = r#"{"message":"Authentication failed","data":{"code":"auth_failed","reason":"REASON"}}"#;
+    Incoming::Refused(body.replace("REASON", reason))
 }
 
 /// The token is refused for this reason, in the words of either protocol.
@@ -25,7 +27,7 @@ fn assert_refused(server: &TestServer, protocol: Protocol, token: &str, reason: 
     client.send_token(token);
     match protocol {
         Protocol::SocketIo => {
-            assert_eq!(client.next(), Incoming::Refused(refusal(reason).to_string()), "{token}")
+            assert_eq!(client.next(), refusal(reason), "{token}")
         }
         Protocol::Plain => {
             client.expect_error("auth_failed", "Authentication failed");
@@ -224,7 +226,7 @@ fn socketio_a_connect_without_a_token_is_refused_as_missing_and_another_may_foll
     for payload in ["", "{}", r#"{"token":null}"#, r#"{"token":""}"#] {
         let mut client = TestClient::open(&server, Protocol::SocketIo);
         client.send_text(&format!("40{payload}"));
-        assert_eq!(client.next(), Incoming::Refused(refusal("missing").to_string()), "{payload}");
+        assert_eq!(client.next(), refusal("missing"), "{payload}");
         client.connect_with(&user("u1"));
         client.skip_initial();
         client.expect_nothing_but_pong();
