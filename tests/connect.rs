@@ -15,9 +15,10 @@ const UPGRADE: [(&str, &str); 4] = [
     ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
 ];
 
+/// What follows `44`, to the letter.
 fn refusal(reason: &str) -> Incoming {
-    let data = format!(r#"{{"code":"auth_failed","reason":"{reason}"}}"#);
-    Incoming::Refused(format!(r#"{{"message":"Authentication failed","data":{data}}}"#))
+    let body = r#"{"message":"Authentication failed","data":{"code":"auth_failed","reason":"REASON"}}"#;
+    Incoming::Refused(body.replace("REASON", reason))
 }
 
 /// The token is refused for this reason, in the words of either protocol.

@@ -52,13 +52,11 @@ over_both! {
         let mut bystander = member(&server, protocol, &admin("a"));
         let mut client = member(&server, protocol, &admin("b"));
         for n in 0..3_u8 {
-            let opcode = u8::from(n == 0); // text first, then continuations; none is the last
-            let mut frame = vec![opcode, 0x80 | 127];
+            // text first, then continuations; none is the last
+            let mut frame = vec![u8::from(n == 0), 0x80 | 127];
             frame.extend(400_000_u64.to_be_bytes());
             frame.extend([0; 4]);
-            if n < 2 {
-                frame.resize(frame.len() + 400_000, b'x');
-            }
+            frame.resize(frame.len() + 400_000, b'x');
             client.stream().write_all(&frame).unwrap();
         }
         assert_eq!(client.expect_close().code, Some(1009));
