@@ -43,8 +43,11 @@ pub struct Delivery {
     pub event: Option<Arc<Event>>,
     /// The rooms that it goes to.
     pub rooms: SmallVec<[RoomId; 2]>,
-    /// The state that it sets, of this room.
-    pub state: Option<(RoomId, State)>,
+    /// The one of them that it was published to first, where that has members: its own room. The others
+    /// get a copy.
+    pub own: Option<RoomId>,
+    /// The state that it sets, of its own room.
+    pub state: Option<State>,
     /// Set where it is stored for the members of a room.
     pub item: Option<(Item, Option<i64>)>,
 }
@@ -186,16 +189,24 @@ impl<O: Outlet> Members<O> {
         }
     }
 
-    /// Rule 5, for those who watch the event's own room.
+    /// Rule 5. Only who watches the event's own room lists it; whatever reaches a socket empties the lists
+    /// of all the event's rooms, or what was listed before it would follow it.
     fn show_watches(&mut self, delivery: &Delivery) {
-        let Some(&first) = delivery.rooms.first().filter(|_| delivery.item.is_none()) else { return };
-        let Some(room) = self.rooms.get(first.0 as usize) else { return };
-        for id in &room.watches {
-            let Some(watch) = self.watches.get_mut(id) else { continue };
-            let state = delivery.state.as_ref().filter(|(room, _)| *room == first).map(|(_, state)| state);
-            match &delivery.event {
-                Some(event) => watch.pass(event, state, self.outlet.was_reached(watch.slot, self.number)),
-                None => watch.pass_silently(state),
+        if delivery.item.is_some() {
+            return;
+        }
+        for &id in &delivery.rooms {
+            let Some(room) = self.rooms.get(id.0 as usize) else { continue };
+            let is_own = delivery.own == Some(id);
+            for watch in &room.watches {
+                let Some(watch) = self.watches.get_mut(watch) else { continue };
+                let reached = self.outlet.was_reached(watch.slot, self.number);
+                match &delivery.event {
+                    Some(event) if is_own => watch.pass(event, delivery.state.as_ref(), reached),
+                    Some(_) if reached => watch.empty(),
+                    None if is_own => watch.pass_silently(delivery.state.as_ref()),
+                    _ => {}
+                }
             }
         }
     }

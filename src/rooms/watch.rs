@@ -105,7 +105,8 @@ impl Watch {
         }
     }
 
-    fn empty(&mut self) {
+    /// Forgets what passed (rule 8).
+    pub fn empty(&mut self) {
         self.list.clear();
         (self.cut, self.listed_bytes) = (0, 0);
     }

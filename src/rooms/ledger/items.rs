@@ -129,7 +129,7 @@ impl<R> Ledger<R> {
             let rooms = self.resolve(std::slice::from_ref(&ready.room));
             if !rooms.is_empty() {
                 let item = Some((ready.item, ready.mark));
-                deliveries.push(Delivery { event: Some(ready.event), rooms, state: None, item });
+                deliveries.push(Delivery { event: Some(ready.event), rooms, own: None, state: None, item });
             }
         }
         if !deliveries.is_empty() {

@@ -140,8 +140,7 @@ impl<R> Ledger<R> {
         }
         let ids = self.resolve(rooms);
         let own = rooms.first().and_then(|name| self.names.get(name)).copied();
-        let state = own.zip(state);
-        (!ids.is_empty()).then_some(Delivery { event, rooms: ids, state, item: None })
+        (!ids.is_empty()).then_some(Delivery { event, rooms: ids, own, state, item: None })
     }
 
     /// Rule 2. Newer is a greater time, ties by place.

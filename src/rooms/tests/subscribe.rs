@@ -193,3 +193,33 @@ fn two_sockets_watch_one_room_each_by_its_own_read() {
     assert_eq!(house.said(first)[3..], ["event x", "event y", "event z"]);
     assert_eq!(house.said(second)[3..], ["event y", "event z"]);
 }
+
+#[test]
+fn a_copy_for_another_room_is_not_listed_where_its_own_room_is_empty() {
+    let mut house = House::<()>::new(1, NO_LIMITS);
+    let socket = house.connect(0, 0);
+    house.join(socket, "r:copies", 1, How { optional: true, ..How::default() });
+    house.publish(vec![status(2, "first", &[ROOM, "r:copies"])]);
+    house.join(socket, ROOM, 2, How::default());
+    house.publish(vec![status(2, "second", &[ROOM, "r:copies"])]);
+    house.settle();
+    house.reads.swap(0, 1);
+    house.answer(found(None));
+    house.answer(found_notes(&[], 0));
+    let said = house.said(socket);
+    assert_eq!(said[..2], ["snapshot second@2", "subscribed r:a"]);
+    assert_eq!(said[3..], ["subscribed r:copies", "ack 1 r:copies"], "nothing older follows the snapshot");
+}
+
+#[test]
+fn what_reaches_a_watcher_empties_the_lists_of_all_the_events_rooms() {
+    let (mut house, socket) = waiting();
+    house.join(socket, "r:b", 0, How { unread: true, ..How::default() });
+    house.publish(vec![event("x", &[ROOM]), event("both", &["r:b", ROOM]), event("y", &[ROOM])]);
+    house.settle();
+    house.answer(found(None));
+    assert_eq!(
+        house.said(socket),
+        ["subscribed r:b", "event both", "snapshot nothing", "subscribed r:a", "ack 1 r:a", "event y"]
+    );
+}
