@@ -254,6 +254,13 @@ impl<O: Outlet> Members<O> {
         marks.room = Some(room);
     }
 
+    /// The room's number may be another room's when the socket asks again; its mark stays.
+    fn disown(&mut self, slot: Slot, room: RoomId) {
+        if let Some(marks) = self.marks.get_mut(&slot).filter(|marks| marks.room == Some(room)) {
+            marks.room = None;
+        }
+    }
+
     fn is_own_room(&self, slot: Slot, room: RoomId) -> bool {
         self.marks.get(&slot).is_some_and(|marks| marks.room == Some(room))
     }
@@ -333,6 +340,7 @@ impl<O: Outlet> Members<O> {
             self.answer_refused(watch.slot, asked, why);
         }
         if !self.is_live(watch.slot, watch.room) {
+            self.disown(watch.slot, watch.room);
             effects.push(Effect::Drop { uid: watch.uid, room: watch.room, request: watch.request });
         }
     }
@@ -432,6 +440,7 @@ impl<O: Outlet> Members<O> {
     }
 
     fn exit(&mut self, slot: Slot, room: RoomId) {
+        self.disown(slot, room);
         let list = self.memberships_mut(slot);
         if let Some(index) = list.iter().position(|member| member.room == room) {
             let membership = list.swap_remove(index);

@@ -162,3 +162,25 @@ fn a_member_of_anothers_room_gets_each_stored_event_once() {
     confirm(&mut house, 1, None, 3);
     assert_eq!(house.said(other), ["subscribed user:u", "note n3"]);
 }
+
+#[test]
+fn a_room_that_takes_the_number_of_the_own_room_is_not_the_own_room() {
+    let (mut house, socket) = live();
+    house.leave(socket, OWN, 0);
+    house.join(socket, "r:a", 0, How::default());
+    house.settle();
+    house.answer(found(None));
+    house.join(socket, "r:a", 0, How::default());
+    house.settle();
+    house.answer(found(None));
+    let both = ["snapshot nothing", "subscribed r:a", "snapshot nothing", "subscribed r:a"];
+    assert_eq!(house.said(socket)[1..], both);
+    let next = house.connect(0, 1);
+    house.leave(socket, "r:a", 0);
+    house.join(next, OWN, 0, own(3, &[]));
+    house.settle();
+    house.answer(found_notes(&[], 3));
+    house.join(socket, "r:a", 0, How::default());
+    house.settle();
+    assert_eq!(house.reads[0].since, 3, "and moves no mark");
+}
