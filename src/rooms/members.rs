@@ -182,7 +182,8 @@ impl<O: Outlet> Members<O> {
             let slots: Vec<Slot> = room.live.iter().copied().filter(first).collect();
             self.outlet.deliver(&slots, self.number, event);
             for watch in &room.watches {
-                if let Some(watch) = self.watches.get_mut(watch) {
+                let reached = |watch: &&mut Watch| self.outlet.was_reached(watch.slot, self.number);
+                if let Some(watch) = self.watches.get_mut(watch).filter(|watch| !reached(watch)) {
                     watch.items.push((Arc::clone(&item.id), Arc::clone(event)));
                 }
             }
@@ -237,7 +238,10 @@ impl<O: Outlet> Members<O> {
                 let optional = read.is_optional();
                 effects.push(Effect::Read { watch: id, read, since });
                 if let Some(watch) = self.watches.get_mut(&id) {
-                    (watch.optional, watch.items) = (optional, order.items);
+                    watch.optional = optional;
+                    if !has_state {
+                        watch.items = order.items; // what others' rooms had before is not for this one
+                    }
                 }
                 id
             }

@@ -184,3 +184,31 @@ fn a_room_that_takes_the_number_of_the_own_room_is_not_the_own_room() {
     house.settle();
     assert_eq!(house.reads[0].since, 3, "and moves no mark");
 }
+
+#[test]
+fn a_member_of_anothers_room_who_subscribes_again_gets_each_stored_event_once() {
+    let mut house = House::<()>::new(1, NO_LIMITS);
+    let other = house.connect(0, 1);
+    house.join(other, OWN, 0, How { optional: true, ..How::default() });
+    house.settle();
+    house.answer(found_notes(&[], 0));
+    house.publish(vec![note("n1", OWN)]);
+    house.wait(250); // not written yet
+    house.join(other, OWN, 0, How { optional: true, ..How::default() });
+    house.publish(vec![note("n2", OWN)]);
+    house.wait(250);
+    house.answer(found_notes(&[], 0));
+    assert_eq!(house.said(other), ["subscribed user:u", "note n1", "note n2", "subscribed user:u"]);
+}
+
+#[test]
+fn what_went_out_before_a_subscribe_to_anothers_room_does_not_follow_it() {
+    let mut house = House::<()>::new(1, NO_LIMITS);
+    let other = house.connect(0, 1);
+    house.publish(vec![note("n1", OWN)]);
+    house.wait(250);
+    house.join(other, OWN, 0, How { optional: true, ..How::default() });
+    house.settle();
+    house.answer(found_notes(&[], 0));
+    assert_eq!(house.said(other), ["subscribed user:u"]);
+}
