@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::super::RoomId;
 use super::super::members::Delivery;
 use super::super::permits::Permit;
 use super::super::publication::{Item, RoomName, State};
@@ -101,6 +102,15 @@ impl<R> Ledger<R> {
             item.room = room.unwrap_or_else(|| item.room.clone());
         }
         self.release(&queue, now, out);
+    }
+
+    /// What went out to a room, under whichever of its names, and is not in the store yet; oldest first.
+    pub(super) fn unconfirmed_of(&self, id: RoomId, name: &RoomName) -> Vec<(Arc<str>, Arc<Event>)> {
+        let room = self.rooms[id.0 as usize].as_ref();
+        let names = room.map_or(&[][..], |room| room.alias.names()).iter().chain([name]);
+        let mut items: Vec<_> = names.filter_map(|name| self.unconfirmed.get(name)).flatten().collect();
+        items.sort_by_key(|(place, ..)| *place);
+        items.into_iter().map(|(_, item, event)| (Arc::clone(&item.id), Arc::clone(event))).collect()
     }
 
     fn forget_unconfirmed(&mut self, place: u64) {

@@ -252,7 +252,6 @@ impl<R> Ledger<R> {
 
     /// Sends a join to its lane, with what the store may not have yet (rule 3).
     fn pass_on(&mut self, id: RoomId, request: u64, join: Join, out: &mut Outputs<R>) {
-        let items = self.unconfirmed.get(&join.room).into_iter().flatten();
         let order = JoinOrder {
             place: join.place,
             room: id,
@@ -260,7 +259,7 @@ impl<R> Ledger<R> {
             asked: join.asked,
             read: join.read,
             kept: self.kept.get(&join.room).map(|(state, _)| state.clone()),
-            items: items.map(|(_, item, event)| (Arc::clone(&item.id), Arc::clone(event))).collect(),
+            items: self.unconfirmed_of(id, &join.room),
             caught_up: join.caught_up,
         };
         out.orders.push((join.place.worker, Order::Join(Box::new(order))));

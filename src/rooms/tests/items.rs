@@ -212,3 +212,16 @@ fn what_went_out_before_a_subscribe_to_anothers_room_does_not_follow_it() {
     house.answer(found_notes(&[], 0));
     assert_eq!(house.said(other), ["subscribed user:u"]);
 }
+
+#[test]
+fn what_was_published_under_another_name_and_is_not_written_is_handed_to_a_subscriber() {
+    let mut house = House::<()>::new(1, NO_LIMITS);
+    let socket = house.connect(0, 0);
+    house.publish(vec![note("n4", "owner:c"), note("n5", OWN), note("n6", "owner:c")]);
+    house.wait(250);
+    house.join(socket, OWN, 0, How { aliases: Some(Vec::new()), ..own(3, &[]) });
+    house.step(|ledger, now, out| ledger.loaded(&OWN.into(), 1, Some(vec!["owner:c".into()]), now, out));
+    house.settle();
+    house.answer(found_notes(&[], 3));
+    assert_eq!(house.said(socket), ["subscribed user:u", "note n4", "note n5", "note n6"]);
+}
