@@ -14,8 +14,8 @@ fn own(mark: i64, ids: &[&str]) -> How {
 
 fn confirm(house: &mut House<()>, place: u64, room: Option<&str>, mark: i64) {
     let room = room.map(Into::into);
-    house.step(|ledger, now, out| {
-        ledger.confirmed(Confirmed::Item { place, room, mark: Some(mark) }, now, out);
+    house.step(|ledger, _, out| {
+        ledger.confirmed(Confirmed::Item { place, room, mark: Some(mark) }, out);
     });
     house.settle();
 }
@@ -224,4 +224,32 @@ fn what_was_published_under_another_name_and_is_not_written_is_handed_to_a_subsc
     house.settle();
     house.answer(found_notes(&[], 3));
     assert_eq!(house.said(socket), ["subscribed user:u", "note n4", "note n5", "note n6"]);
+}
+
+#[test]
+fn what_goes_out_at_one_time_goes_in_the_order_of_arrival_whatever_it_was_published_to() {
+    let (mut house, socket) = live();
+    for round in 0..8 {
+        let ids: Vec<String> = (0..6).map(|id| format!("{round}-{id}")).collect();
+        house.join(socket, "owner:c", 0, How { unread: true, ..How::default() });
+        house.publish(ids.iter().zip(["owner:c", OWN].iter().cycle()).map(|(id, to)| note(id, to)).collect());
+        house.settle();
+        house.said(socket);
+        house.wait(250);
+        let expected: Vec<String> = ids.iter().map(|id| format!("note {id}")).collect();
+        assert_eq!(house.said(socket), expected);
+    }
+}
+
+#[test]
+fn a_confirmation_does_not_let_go_what_is_overdue_before_older_ones_of_other_names() {
+    let (mut house, socket) = live();
+    house.join(socket, "owner:c", 0, How { unread: true, ..How::default() });
+    house.publish(vec![note("n4", OWN), note("n5", "owner:c"), note("n6", OWN)]);
+    house.settle();
+    house.said(socket);
+    house.now += 250; // the writer is heard before the clock is looked at
+    confirm(&mut house, 1, None, 4);
+    house.wait(0);
+    assert_eq!(house.said(socket), ["note n4", "note n5", "note n6"]);
 }
