@@ -32,7 +32,7 @@ pub(super) enum AliasState {
         until: u64,
     },
     /// They are known. `complete` is false where the store could not say: it is asked again.
-    Loaded { names: Vec<RoomName>, claims: Vec<RoomName>, complete: bool, again: u64 },
+    Loaded { generation: u64, names: Vec<RoomName>, claims: Vec<RoomName>, complete: bool, again: u64 },
 }
 
 impl AliasState {
@@ -110,28 +110,41 @@ impl<R> Ledger<R> {
             AliasState::Loading { generation: current, names: old, claims, parked, .. }
                 if current == generation =>
             {
-                self.remove_aliases(id, &old);
-                self.settle_aliases(id, names, claims, now);
+                self.settle_aliases(id, generation, old, names, claims, now);
                 for (request, join) in parked {
                     self.pass_on(id, request, join, out);
                 }
             }
-            AliasState::Loaded { names: old, claims, complete: false, .. } => {
-                self.remove_aliases(id, &old);
-                self.settle_aliases(id, names, claims, now);
+            AliasState::Loaded { generation: current, names: old, claims, complete: false, .. }
+                if current == generation =>
+            {
+                self.settle_aliases(id, generation, old, names, claims, now);
             }
             other => room.alias = other,
         }
     }
 
-    fn settle_aliases(&mut self, id: RoomId, names: Option<Vec<RoomName>>, claims: Vec<RoomName>, now: u64) {
+    /// Where the store could not say, what stands goes on, and the clients' claims are believed.
+    fn settle_aliases(
+        &mut self,
+        id: RoomId,
+        generation: u64,
+        old: Vec<RoomName>,
+        names: Option<Vec<RoomName>>,
+        claims: Vec<RoomName>,
+        now: u64,
+    ) {
         /// Milliseconds until a store that could not say is asked again.
         const AGAIN: u64 = 1_000;
         let complete = names.is_some();
-        let names = names.unwrap_or_else(|| claims.clone());
+        self.remove_aliases(id, &old);
+        let names = names.unwrap_or_else(|| {
+            let claimed = claims.iter().filter(|name| !old.contains(name));
+            old.iter().chain(claimed).cloned().collect()
+        });
         self.add_aliases(id, &names);
         if let Some(room) = &mut self.rooms[id.0 as usize] {
-            room.alias = AliasState::Loaded { names, claims, complete, again: now + AGAIN };
+            room.alias = AliasState::Loaded { generation, names, claims, complete, again: now + AGAIN };
         }
     }
 
@@ -143,11 +156,10 @@ impl<R> Ledger<R> {
                 AliasState::Loading { generation, until, .. } if *until <= now => {
                     overdue.push((room.name.clone(), *generation));
                 }
-                AliasState::Loaded { complete: false, claims, again, .. } if *again <= now => {
+                AliasState::Loaded { complete: false, generation, claims, again, .. } if *again <= now => {
                     *again = now + 5_000;
-                    self.generation += 1;
-                    let generation = self.generation;
-                    out.loads.push(AliasLoad { room: room.name.clone(), claims: claims.clone(), generation });
+                    let (room, claims) = (room.name.clone(), claims.clone());
+                    out.loads.push(AliasLoad { room, claims, generation: *generation });
                 }
                 _ => {}
             }

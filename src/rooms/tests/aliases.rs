@@ -152,3 +152,31 @@ fn names_that_do_not_come_in_time_are_those_claimed_until_the_store_says() {
     house.wait(10_000);
     assert_eq!(house.loads.len(), 2);
 }
+
+#[test]
+fn names_that_stand_are_not_lost_when_a_store_cannot_say_more() {
+    let mut house = House::<()>::new(1, NO_LIMITS);
+    let (first, second) = (house.connect(0, 0), house.connect(0, 1));
+    house.join(first, ROOM, 0, how(&[]));
+    loaded(&mut house, 1, Some(&["owner:c"]));
+    house.join(second, ROOM, 0, how(&["owner:d"]));
+    house.wait(250);
+    assert!(gets_copy(&mut house, first));
+    loaded(&mut house, 2, None);
+    assert!(gets_copy(&mut house, first));
+}
+
+#[test]
+fn an_answer_to_fewer_claims_does_not_stand_for_more() {
+    let mut house = House::<()>::new(1, NO_LIMITS);
+    let socket = house.connect(0, 0);
+    house.join(socket, ROOM, 0, how(&[]));
+    house.join(socket, ROOM, 0, how(&["owner:c"]));
+    house.wait(250);
+    loaded(&mut house, 1, Some(&[]));
+    assert!(gets_copy(&mut house, socket));
+    house.wait(1_000);
+    let again = house.loads.last().map_or(0, |load| load.generation);
+    loaded(&mut house, again, Some(&["owner:d"]));
+    assert!(!gets_copy(&mut house, socket));
+}
