@@ -50,6 +50,13 @@ impl AliasState {
             AliasState::Loading { names, .. } | AliasState::Loaded { names, .. } => Some(names),
         }
     }
+
+    fn claims_mut(&mut self) -> Option<&mut Vec<RoomName>> {
+        match self {
+            AliasState::None => None,
+            AliasState::Loading { claims, .. } | AliasState::Loaded { claims, .. } => Some(claims),
+        }
+    }
 }
 
 impl<R> Ledger<R> {
@@ -89,6 +96,7 @@ impl<R> Ledger<R> {
         wanted.sort();
         wanted.dedup();
         parked.push((request, join));
+        self.unsettled.insert(id);
         self.generation += 1;
         let generation = self.generation;
         out.loads.push(AliasLoad { room: room.name.clone(), claims: wanted.clone(), generation });
@@ -146,12 +154,16 @@ impl<R> Ledger<R> {
         if let Some(room) = &mut self.rooms[id.0 as usize] {
             room.alias = AliasState::Loaded { generation, names, claims, complete, again: now + AGAIN };
         }
+        if complete {
+            self.unsettled.remove(&id);
+        }
     }
 
     /// Ends waits that are over and asks again where the store could not say.
     pub(super) fn tick_aliases(&mut self, now: u64, out: &mut Outputs<R>) {
         let mut overdue = Vec::new();
-        for room in self.rooms.iter_mut().flatten() {
+        for id in &self.unsettled {
+            let Some(room) = &mut self.rooms[id.0 as usize] else { continue };
             match &mut room.alias {
                 AliasState::Loading { generation, until, .. } if *until <= now => {
                     overdue.push((room.name.clone(), *generation));
@@ -169,8 +181,15 @@ impl<R> Ledger<R> {
         }
     }
 
-    /// The owner of something has changed: its alias is this room now, if that has members.
+    /// The owner of something has changed: its alias is this room now, if that has members. Whoever claims
+    /// it elsewhere is not believed any more.
     pub fn move_alias(&mut self, alias: &RoomName, to: Option<&RoomName>) {
+        for id in &self.unsettled {
+            if let Some(claims) = self.rooms[id.0 as usize].as_mut().and_then(|room| room.alias.claims_mut())
+            {
+                claims.retain(|name| name != alias);
+            }
+        }
         for id in self.aliases.remove(alias).unwrap_or_default() {
             if let Some(names) = self.rooms[id.0 as usize].as_mut().and_then(|room| room.alias.names_mut()) {
                 names.retain(|name| name != alias);

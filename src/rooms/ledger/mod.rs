@@ -3,7 +3,7 @@
 mod aliases;
 mod items;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -63,6 +63,8 @@ pub struct Ledger<R> {
     free: Vec<RoomId>,
     sockets: HashMap<Uid, Joined>,
     aliases: HashMap<RoomName, SmallVec<[RoomId; 1]>>,
+    /// Rooms whose other names are being loaded or not complete.
+    unsettled: HashSet<RoomId>,
     /// The newest state of every room that the writer has not confirmed yet, members or not (rule 2).
     kept: HashMap<RoomName, (State, u64)>,
     /// Stored events that wait for the store, by the room's name, oldest first.
@@ -101,6 +103,7 @@ impl<R> Ledger<R> {
             free: Vec::new(),
             sockets: HashMap::new(),
             aliases: HashMap::new(),
+            unsettled: HashSet::new(),
             kept: HashMap::new(),
             waiting: HashMap::new(),
             waiting_at: HashMap::new(),
@@ -317,6 +320,7 @@ impl<R> Ledger<R> {
     fn remove_room(&mut self, id: RoomId) {
         let Some(room) = self.rooms[id.0 as usize].take() else { return };
         self.names.remove(&room.name);
+        self.unsettled.remove(&id);
         self.free.push(id);
         self.remove_aliases(id, room.alias.names());
     }

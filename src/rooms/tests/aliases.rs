@@ -180,3 +180,15 @@ fn an_answer_to_fewer_claims_does_not_stand_for_more() {
     loaded(&mut house, again, Some(&["owner:d"]));
     assert!(!gets_copy(&mut house, socket));
 }
+
+#[test]
+fn a_claim_that_the_store_has_given_to_another_stays_with_it_when_the_store_cannot_say() {
+    let mut house = House::<()>::new(1, NO_LIMITS);
+    let (u, v) = (house.connect(0, 0), house.connect(0, 1));
+    house.join(v, "user:v", 0, how(&[]));
+    loaded_for(&mut house, "user:v", 1, Some(&[]));
+    house.join(u, ROOM, 0, how(&["owner:c"]));
+    moved(&mut house, "owner:c", Some("user:v"));
+    house.wait(250);
+    assert!(!gets_copy(&mut house, u) && gets_copy(&mut house, v));
+}
