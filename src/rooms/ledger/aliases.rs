@@ -78,9 +78,9 @@ impl<R> Ledger<R> {
         now: u64,
         out: &mut Outputs<R>,
     ) {
-        let until = now + self.limits.alias_patience;
+        let patience = now + self.limits.alias_patience;
         let Some(room) = &mut self.rooms[id.0 as usize] else { return };
-        let (names, claims, mut parked) = match std::mem::take(&mut room.alias) {
+        let (names, claims, mut parked, until) = match std::mem::take(&mut room.alias) {
             AliasState::Loading { generation, names, claims, mut parked, until }
                 if wanted.iter().all(|name| claims.contains(name)) =>
             {
@@ -88,9 +88,9 @@ impl<R> Ledger<R> {
                 room.alias = AliasState::Loading { generation, names, claims, parked, until };
                 return;
             }
-            AliasState::Loading { names, claims, parked, .. } => (names, claims, parked),
-            AliasState::Loaded { names, claims, .. } => (names, claims, Vec::new()),
-            AliasState::None => Default::default(),
+            AliasState::Loading { names, claims, parked, until, .. } => (names, claims, parked, until),
+            AliasState::Loaded { names, claims, .. } => (names, claims, Vec::new(), patience),
+            AliasState::None => (Vec::new(), Vec::new(), Vec::new(), patience),
         };
         wanted.extend(claims);
         wanted.sort();

@@ -192,3 +192,14 @@ fn a_claim_that_the_store_has_given_to_another_stays_with_it_when_the_store_cann
     house.wait(250);
     assert!(!gets_copy(&mut house, u) && gets_copy(&mut house, v));
 }
+
+#[test]
+fn claims_of_others_do_not_make_a_join_wait_longer() {
+    let mut house = House::<()>::new(1, NO_LIMITS);
+    let (first, second) = (house.connect(0, 0), house.connect(0, 1));
+    house.join(first, ROOM, 0, how(&[]));
+    house.wait(200);
+    house.join(second, ROOM, 0, how(&["owner:c"]));
+    house.wait(50);
+    assert_eq!(house.said(first), ["subscribed user:u"]);
+}
