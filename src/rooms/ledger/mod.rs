@@ -210,15 +210,14 @@ impl<R> Ledger<R> {
 
     /// Counts a socket in, within the limits; one that is in already is never refused.
     fn admit(&mut self, place: Place, name: &RoomName, request: u64) -> Result<RoomId, Refused> {
-        let joined =
-            self.sockets.entry(place.uid).or_insert_with(|| Joined { place, rooms: SmallVec::new() });
         let known = self.names.get(name).copied();
-        if let Some((_, newest)) = joined.rooms.iter_mut().find(|(id, _)| Some(*id) == known) {
+        let rooms = self.sockets.get_mut(&place.uid).map_or(&mut [][..], |joined| &mut joined.rooms);
+        if let Some((id, newest)) = rooms.iter_mut().find(|(id, _)| Some(*id) == known) {
             *newest = request;
-            return known.ok_or(Refused::RoomLimit);
+            return Ok(*id);
         }
         let within = |count: usize, limit: u32| limit == 0 || count < limit as usize;
-        if !within(joined.rooms.len(), self.limits.rooms_per_socket) {
+        if !within(rooms.len(), self.limits.rooms_per_socket) {
             return Err(Refused::RoomLimit);
         }
         let count = known.and_then(|id| self.rooms[id.0 as usize].as_ref()).map_or(0, |room| room.count);
@@ -248,9 +247,8 @@ impl<R> Ledger<R> {
             room.workers[worker] += 1;
             room.count += 1;
         }
-        if let Some(joined) = self.sockets.get_mut(&place.uid) {
-            joined.rooms.push((id, request));
-        }
+        let nowhere = || Joined { place, rooms: SmallVec::new() };
+        self.sockets.entry(place.uid).or_insert_with(nowhere).rooms.push((id, request));
     }
 
     /// Sends a join to its lane, with what the store may not have yet (rule 3).
@@ -330,6 +328,11 @@ impl<R> Ledger<R> {
     /// Rooms that have members, with their number.
     pub fn rooms(&self) -> impl Iterator<Item = (&RoomName, u32)> {
         self.rooms.iter().flatten().map(|room| (&room.name, room.count))
+    }
+
+    /// How many sockets are in any room.
+    pub fn sockets(&self) -> usize {
+        self.sockets.len()
     }
 
     /// Names of the rooms that a socket is in.

@@ -111,3 +111,14 @@ fn a_join_for_a_socket_that_is_gone_does_not_hit_the_next_one_in_its_slot() {
     house.ledger.gone(first.uid);
     assert_eq!(house.counts(), []);
 }
+
+#[test]
+fn a_socket_that_was_only_refused_leaves_nothing_behind() {
+    let mut house = House::<()>::new(1, Limits { room_size: 1, ..NO_LIMITS });
+    let (first, second) = (house.connect(0, 0), house.connect(0, 1));
+    house.join(first, "r:a", 0, in_at_once());
+    house.join(second, "r:a", 0, in_at_once());
+    assert_eq!(house.ledger.sockets(), 1);
+    house.leave(first, "r:a", 0);
+    assert_eq!(house.ledger.sockets(), 0);
+}
