@@ -197,6 +197,12 @@ pub enum Mail {
     Answer(WatchId, ReadAnswer),
 }
 
+impl Mail {
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Mail::Answer(..))
+    }
+}
+
 pub struct LaneUnderTest {
     pub members: Members<Notebook>,
     pub mailbox: VecDeque<Mail>,
@@ -209,6 +215,7 @@ pub struct OpenRead {
     pub uid: Uid,
     pub room: RoomName,
     pub since: i64,
+    pub opened: u64,
 }
 
 /// How a room is asked for.
@@ -343,7 +350,7 @@ impl<R> House<R> {
                 Effect::Drop { uid, room, request } => self.dropped.push_back((uid, room, request)),
                 Effect::Read { watch, since, .. } => {
                     let (uid, room) = asking.clone().expect("a read without a join");
-                    self.reads.push(OpenRead { worker, watch, uid, room, since });
+                    self.reads.push(OpenRead { worker, watch, uid, room, since, opened: self.now });
                 }
             }
         }

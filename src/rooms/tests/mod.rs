@@ -5,6 +5,7 @@ mod fan_out;
 mod house;
 mod items;
 mod limits;
+mod model;
 
 mod states;
 mod subscribe;
