@@ -174,7 +174,7 @@ impl<O: Outlet> Members<O> {
             let marks = &mut self.marks;
             let first = |slot: &Slot| match marks.get_mut(slot).filter(|marks| marks.room == Some(id)) {
                 Some(marks) => {
-                    marks.mark = marks.mark.max(mark.unwrap_or(i64::MIN));
+                    marks.advance(mark);
                     marks.note(&item.id)
                 }
                 None => true,
@@ -225,9 +225,8 @@ impl<O: Outlet> Members<O> {
             self.enter(slot, order.room);
             return self.answer_done(slot, &order.asked);
         };
-        let has_state = !self.is_own_room(slot, order.room);
-        if self.is_live(slot, order.room) && !has_state {
-            return self.answer_done(slot, &order.asked); // it has had everything
+        if self.is_live(slot, order.room) && self.has_had_everything(slot, order.room) {
+            return self.answer_done(slot, &order.asked);
         }
         let id = match self.find_watch(slot, order.room) {
             Some(id) => id,
@@ -237,11 +236,10 @@ impl<O: Outlet> Members<O> {
                 let since = self.marks.get(&slot).map_or(i64::MAX, |marks| marks.mark);
                 let optional = read.is_optional();
                 effects.push(Effect::Read { watch: id, read, since });
+                // what went out in another's room before is not for this socket
+                let items = if self.is_own_room(slot, order.room) { order.items } else { Vec::new() };
                 if let Some(watch) = self.watches.get_mut(&id) {
-                    watch.optional = optional;
-                    if !has_state {
-                        watch.items = order.items; // what others' rooms had before is not for this one
-                    }
+                    (watch.optional, watch.items) = (optional, items);
                 }
                 id
             }
@@ -263,6 +261,10 @@ impl<O: Outlet> Members<O> {
         if let Some(marks) = self.marks.get_mut(&slot).filter(|marks| marks.room == Some(room)) {
             marks.room = None;
         }
+    }
+
+    fn has_had_everything(&self, slot: Slot, room: RoomId) -> bool {
+        self.marks.get(&slot).is_some_and(|marks| marks.room == Some(room) && !marks.behind)
     }
 
     fn is_own_room(&self, slot: Slot, room: RoomId) -> bool {
@@ -299,8 +301,8 @@ impl<O: Outlet> Members<O> {
     pub fn answered(&mut self, id: WatchId, answer: ReadAnswer, effects: &mut Vec<Effect>) {
         let Some(watch) = self.close_watch(id) else { return };
         match answer {
-            ReadAnswer::Found(found) => self.let_in(watch, found),
-            ReadAnswer::Unavailable if watch.optional => self.let_in(watch, Found::default()),
+            ReadAnswer::Found(found) => self.let_in(watch, Some(found)),
+            ReadAnswer::Unavailable if watch.optional => self.let_in(watch, None),
             ReadAnswer::Unavailable => self.turn_away(watch, Refused::Unavailable, effects),
             ReadAnswer::Denied => {
                 self.exit(watch.slot, watch.room);
@@ -310,7 +312,9 @@ impl<O: Outlet> Members<O> {
     }
 
     /// Rule 6: the snapshot, `subscribed`, and what passed since.
-    fn let_in(&mut self, mut watch: Watch, mut found: Found) {
+    fn let_in(&mut self, mut watch: Watch, found: Option<Found>) {
+        self.note_read(&watch, found.as_ref());
+        let mut found = found.unwrap_or_default();
         let (newest, list) = watch.resolve(&found);
         let snapshot = found.snapshot.take().map(|make| make(newest.as_ref()));
         let mut words: Vec<Word<'_>> = Vec::new();
@@ -327,13 +331,20 @@ impl<O: Outlet> Members<O> {
         self.enter(watch.slot, watch.room);
     }
 
+    fn note_read(&mut self, watch: &Watch, found: Option<&Found>) {
+        let marks = self.marks.get_mut(&watch.slot).filter(|marks| marks.room == Some(watch.room));
+        if let Some(marks) = marks {
+            marks.behind = found.is_none();
+            marks.mark = found.map_or(marks.mark, |found| marks.mark.max(found.mark));
+        }
+    }
+
     /// Stored events: those read, then those that passed, none that the socket has had.
     fn unsent_items(&mut self, watch: &Watch, found: &Found) -> Vec<Arc<Event>> {
         let Some(marks) = self.marks.get_mut(&watch.slot).filter(|marks| marks.room == Some(watch.room))
         else {
             return watch.items.iter().map(|(_, event)| Arc::clone(event)).collect();
         };
-        marks.mark = marks.mark.max(found.mark);
         let all = found.items.iter().chain(&watch.items);
         all.filter(|(id, _)| marks.note(id)).map(|(_, event)| Arc::clone(event)).collect()
     }

@@ -253,3 +253,28 @@ fn a_confirmation_does_not_let_go_what_is_overdue_before_older_ones_of_other_nam
     house.wait(0);
     assert_eq!(house.said(socket), ["note n4", "note n5", "note n6"]);
 }
+
+#[test]
+fn who_was_let_in_without_the_store_gets_what_it_missed_when_it_asks_again() {
+    for leaves in [false, true] {
+        let mut house = House::<()>::new(1, NO_LIMITS);
+        let socket = house.connect(0, 0);
+        house.join(socket, OWN, 0, own(3, &[]));
+        house.settle();
+        house.wait(PATIENCE); // n4 is in the store, and the store does not answer
+        house.reads.clear();
+        house.publish(vec![note("n5", OWN)]);
+        confirm(&mut house, 1, None, 5);
+        assert_eq!(house.said(socket), ["subscribed user:u", "note n5"]);
+        if leaves {
+            house.leave(socket, OWN, 0);
+        }
+        house.join(socket, OWN, 2, own(0, &[]));
+        house.settle();
+        house.said(socket);
+        assert_eq!(house.reads[0].since, 3);
+        house.answer(found_notes(&["n4", "n5"], 5));
+        assert_eq!(house.said(socket), ["subscribed user:u", "ack 2 user:u", "note n4"]);
+        assert_eq!(again(&mut house, socket), 5);
+    }
+}
