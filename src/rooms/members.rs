@@ -45,8 +45,11 @@ pub struct Delivery {
     pub event: Option<Arc<Event>>,
     /// The rooms that it goes to.
     pub rooms: SmallVec<[RoomId; 2]>,
-    /// The state that it sets, of this room.
-    pub state: Option<(RoomId, State)>,
+    /// The one of them that it was published to first, where that has members: its own room. The others
+    /// get a copy.
+    pub own: Option<RoomId>,
+    /// The state that it sets, of its own room.
+    pub state: Option<State>,
     /// Set where it is stored for the members of a room.
     pub item: Option<(Item, Option<i64>)>,
     /// A socket that has it already.
@@ -181,7 +184,7 @@ impl<O: Outlet> Members<O> {
             let marks = &mut self.marks;
             let first = |slot: &Slot| match marks.get_mut(slot).filter(|marks| marks.room == Some(id)) {
                 Some(marks) => {
-                    marks.mark = marks.mark.max(mark.unwrap_or(i64::MIN));
+                    marks.advance(mark);
                     marks.note(&item.id)
                 }
                 None => true,
@@ -189,23 +192,32 @@ impl<O: Outlet> Members<O> {
             let slots: Vec<Slot> = room.live.iter().copied().filter(first).collect();
             self.outlet.deliver(&slots, self.number, event);
             for watch in &room.watches {
-                if let Some(watch) = self.watches.get_mut(watch) {
+                let reached = |watch: &&mut Watch| self.outlet.was_reached(watch.slot, self.number);
+                if let Some(watch) = self.watches.get_mut(watch).filter(|watch| !reached(watch)) {
                     watch.items.push((Arc::clone(&item.id), Arc::clone(event)));
                 }
             }
         }
     }
 
-    /// Rule 5, for those who watch the event's own room.
+    /// Rule 5. Only who watches the event's own room lists it; whatever reaches a socket empties the lists
+    /// of all the event's rooms, or what was listed before it would follow it.
     fn show_watches(&mut self, delivery: &Delivery) {
-        let Some(&first) = delivery.rooms.first().filter(|_| delivery.item.is_none()) else { return };
-        let Some(room) = self.rooms.get(first.0 as usize) else { return };
-        for id in &room.watches {
-            let Some(watch) = self.watches.get_mut(id) else { continue };
-            let state = delivery.state.as_ref().filter(|(room, _)| *room == first).map(|(_, state)| state);
-            match &delivery.event {
-                Some(event) => watch.pass(event, state, self.outlet.was_reached(watch.slot, self.number)),
-                None => watch.pass_silently(state),
+        if delivery.item.is_some() {
+            return;
+        }
+        for &id in &delivery.rooms {
+            let Some(room) = self.rooms.get(id.0 as usize) else { continue };
+            let is_own = delivery.own == Some(id);
+            for watch in &room.watches {
+                let Some(watch) = self.watches.get_mut(watch) else { continue };
+                let reached = self.outlet.was_reached(watch.slot, self.number);
+                match &delivery.event {
+                    Some(event) if is_own => watch.pass(event, delivery.state.as_ref(), reached),
+                    Some(_) if reached => watch.empty(),
+                    None if is_own => watch.pass_silently(delivery.state.as_ref()),
+                    _ => {}
+                }
             }
         }
     }
@@ -223,9 +235,8 @@ impl<O: Outlet> Members<O> {
             self.enter(slot, order.room);
             return self.answer_done(slot, &order.asked);
         };
-        let has_state = !self.is_own_room(slot, order.room);
-        if self.is_live(slot, order.room) && !has_state {
-            return self.answer_done(slot, &order.asked); // it has had everything
+        if self.is_live(slot, order.room) && self.has_had_everything(slot, order.room) {
+            return self.answer_done(slot, &order.asked);
         }
         let id = match self.find_watch(slot, order.room) {
             Some(id) => id,
@@ -235,8 +246,10 @@ impl<O: Outlet> Members<O> {
                 let since = self.marks.get(&slot).map_or(i64::MAX, |marks| marks.mark);
                 let optional = read.is_optional();
                 effects.push(Effect::Read { watch: id, read, since });
+                // what went out in another's room before is not for this socket
+                let items = if self.is_own_room(slot, order.room) { order.items } else { Vec::new() };
                 if let Some(watch) = self.watches.get_mut(&id) {
-                    (watch.optional, watch.items) = (optional, order.items);
+                    (watch.optional, watch.items) = (optional, items);
                 }
                 id
             }
@@ -251,6 +264,17 @@ impl<O: Outlet> Members<O> {
         let Some(caught_up) = caught_up else { return };
         let marks = self.marks.entry(slot).or_insert_with(|| Marks::new(caught_up.mark, caught_up.ids));
         marks.room = Some(room);
+    }
+
+    /// The room's number may be another room's when the socket asks again; its mark stays.
+    fn disown(&mut self, slot: Slot, room: RoomId) {
+        if let Some(marks) = self.marks.get_mut(&slot).filter(|marks| marks.room == Some(room)) {
+            marks.room = None;
+        }
+    }
+
+    fn has_had_everything(&self, slot: Slot, room: RoomId) -> bool {
+        self.marks.get(&slot).is_some_and(|marks| marks.room == Some(room) && !marks.behind)
     }
 
     fn is_own_room(&self, slot: Slot, room: RoomId) -> bool {
@@ -287,8 +311,8 @@ impl<O: Outlet> Members<O> {
     pub fn answered(&mut self, id: WatchId, answer: ReadAnswer, effects: &mut Vec<Effect>) {
         let Some(watch) = self.close_watch(id) else { return };
         match answer {
-            ReadAnswer::Found(found) => self.let_in(watch, found),
-            ReadAnswer::Unavailable if watch.optional => self.let_in(watch, Found::default()),
+            ReadAnswer::Found(found) => self.let_in(watch, Some(found)),
+            ReadAnswer::Unavailable if watch.optional => self.let_in(watch, None),
             ReadAnswer::Unavailable => self.turn_away(watch, Refused::Unavailable, effects),
             ReadAnswer::Denied => {
                 self.exit(watch.slot, watch.room);
@@ -298,7 +322,9 @@ impl<O: Outlet> Members<O> {
     }
 
     /// Rule 6: the snapshot, `subscribed`, and what passed since.
-    fn let_in(&mut self, mut watch: Watch, mut found: Found) {
+    fn let_in(&mut self, mut watch: Watch, found: Option<Found>) {
+        self.note_read(&watch, found.as_ref());
+        let mut found = found.unwrap_or_default();
         let (newest, list) = watch.resolve(&found);
         let snapshot = found.snapshot.take().map(|make| make(newest.as_ref()));
         let mut words: Vec<Word<'_>> = Vec::new();
@@ -315,13 +341,20 @@ impl<O: Outlet> Members<O> {
         self.enter(watch.slot, watch.room);
     }
 
+    fn note_read(&mut self, watch: &Watch, found: Option<&Found>) {
+        let marks = self.marks.get_mut(&watch.slot).filter(|marks| marks.room == Some(watch.room));
+        if let Some(marks) = marks {
+            marks.behind = found.is_none();
+            marks.mark = found.map_or(marks.mark, |found| marks.mark.max(found.mark));
+        }
+    }
+
     /// Stored events: those read, then those that passed, none that the socket has had.
     fn unsent_items(&mut self, watch: &Watch, found: &Found) -> Vec<Arc<Event>> {
         let Some(marks) = self.marks.get_mut(&watch.slot).filter(|marks| marks.room == Some(watch.room))
         else {
             return watch.items.iter().map(|(_, event)| Arc::clone(event)).collect();
         };
-        marks.mark = marks.mark.max(found.mark);
         let all = found.items.iter().chain(&watch.items);
         all.filter(|(id, _)| marks.note(id)).map(|(_, event)| Arc::clone(event)).collect()
     }
@@ -332,6 +365,7 @@ impl<O: Outlet> Members<O> {
             self.answer_refused(watch.slot, asked, why);
         }
         if !self.is_live(watch.slot, watch.room) {
+            self.disown(watch.slot, watch.room);
             effects.push(Effect::Drop { uid: watch.uid, room: watch.room, request: watch.request });
         }
     }
@@ -431,6 +465,7 @@ impl<O: Outlet> Members<O> {
     }
 
     fn exit(&mut self, slot: Slot, room: RoomId) {
+        self.disown(slot, room);
         let list = self.memberships_mut(slot);
         if let Some(index) = list.iter().position(|member| member.room == room) {
             let membership = list.swap_remove(index);

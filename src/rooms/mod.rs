@@ -25,6 +25,9 @@ pub mod registry;
 pub mod request;
 pub mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use lane::Lane;
 pub use manager::ConnectionManager;
 pub use permits::{Permit, Permits};

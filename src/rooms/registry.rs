@@ -195,7 +195,7 @@ impl<R: Unpin + 'static, J: Journal<R> + Unpin> Handler<FromStore> for RoomRegis
 
     fn handle(&mut self, message: FromStore, _: &mut Context<Self>) {
         self.step(|ledger, now, out| match message {
-            FromStore::Confirmed(list) => list.into_iter().for_each(|what| ledger.confirmed(what, now, out)),
+            FromStore::Confirmed(list) => list.into_iter().for_each(|what| ledger.confirmed(what, out)),
             FromStore::Aliases { room, generation, names } => {
                 ledger.loaded(&room, generation, names, now, out);
             }

@@ -105,7 +105,8 @@ impl Watch {
         }
     }
 
-    fn empty(&mut self) {
+    /// Forgets what passed (rule 8).
+    pub fn empty(&mut self) {
         self.list.clear();
         (self.cut, self.listed_bytes) = (0, 0);
     }
@@ -130,6 +131,8 @@ pub struct Marks {
     pub room: Option<RoomId>,
     /// All up to here were sent.
     pub mark: i64,
+    /// Set where the socket was let in without the store: what it missed must not be skipped by later ones.
+    pub behind: bool,
     sent: VecDeque<Arc<str>>,
 }
 
@@ -139,7 +142,14 @@ const REMEMBERED: usize = 1024;
 impl Marks {
     /// What the socket was sent when it connected.
     pub fn new(mark: i64, ids: Vec<Arc<str>>) -> Marks {
-        Marks { room: None, mark, sent: ids.into() }
+        Marks { room: None, mark, behind: false, sent: ids.into() }
+    }
+
+    /// Moves the mark with one that goes out live.
+    pub fn advance(&mut self, mark: Option<i64>) {
+        if !self.behind {
+            self.mark = self.mark.max(mark.unwrap_or(i64::MIN));
+        }
     }
 
     /// Notes that an event goes out. Returns whether it is the first time.

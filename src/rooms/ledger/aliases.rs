@@ -32,7 +32,7 @@ pub(super) enum AliasState {
         until: u64,
     },
     /// They are known. `complete` is false where the store could not say: it is asked again.
-    Loaded { names: Vec<RoomName>, claims: Vec<RoomName>, complete: bool, again: u64 },
+    Loaded { generation: u64, names: Vec<RoomName>, claims: Vec<RoomName>, complete: bool, again: u64 },
 }
 
 impl AliasState {
@@ -48,6 +48,13 @@ impl AliasState {
         match self {
             AliasState::None => None,
             AliasState::Loading { names, .. } | AliasState::Loaded { names, .. } => Some(names),
+        }
+    }
+
+    fn claims_mut(&mut self) -> Option<&mut Vec<RoomName>> {
+        match self {
+            AliasState::None => None,
+            AliasState::Loading { claims, .. } | AliasState::Loaded { claims, .. } => Some(claims),
         }
     }
 }
@@ -71,9 +78,9 @@ impl<R> Ledger<R> {
         now: u64,
         out: &mut Outputs<R>,
     ) {
-        let until = now + self.limits.alias_patience;
+        let patience = now + self.limits.alias_patience;
         let Some(room) = &mut self.rooms[id.0 as usize] else { return };
-        let (names, claims, mut parked) = match std::mem::take(&mut room.alias) {
+        let (names, claims, mut parked, until) = match std::mem::take(&mut room.alias) {
             AliasState::Loading { generation, names, claims, mut parked, until }
                 if wanted.iter().all(|name| claims.contains(name)) =>
             {
@@ -81,14 +88,15 @@ impl<R> Ledger<R> {
                 room.alias = AliasState::Loading { generation, names, claims, parked, until };
                 return;
             }
-            AliasState::Loading { names, claims, parked, .. } => (names, claims, parked),
-            AliasState::Loaded { names, claims, .. } => (names, claims, Vec::new()),
-            AliasState::None => Default::default(),
+            AliasState::Loading { names, claims, parked, until, .. } => (names, claims, parked, until),
+            AliasState::Loaded { names, claims, .. } => (names, claims, Vec::new(), patience),
+            AliasState::None => (Vec::new(), Vec::new(), Vec::new(), patience),
         };
         wanted.extend(claims);
         wanted.sort();
         wanted.dedup();
         parked.push((request, join));
+        self.unsettled.insert(id);
         self.generation += 1;
         let generation = self.generation;
         out.loads.push(AliasLoad { room: room.name.clone(), claims: wanted.clone(), generation });
@@ -110,44 +118,60 @@ impl<R> Ledger<R> {
             AliasState::Loading { generation: current, names: old, claims, parked, .. }
                 if current == generation =>
             {
-                self.remove_aliases(id, &old);
-                self.settle_aliases(id, names, claims, now);
+                self.settle_aliases(id, generation, old, names, claims, now);
                 for (request, join) in parked {
                     self.pass_on(id, request, join, out);
                 }
             }
-            AliasState::Loaded { names: old, claims, complete: false, .. } => {
-                self.remove_aliases(id, &old);
-                self.settle_aliases(id, names, claims, now);
+            AliasState::Loaded { generation: current, names: old, claims, complete: false, .. }
+                if current == generation =>
+            {
+                self.settle_aliases(id, generation, old, names, claims, now);
             }
             other => room.alias = other,
         }
     }
 
-    fn settle_aliases(&mut self, id: RoomId, names: Option<Vec<RoomName>>, claims: Vec<RoomName>, now: u64) {
+    /// Where the store could not say, what stands goes on, and the clients' claims are believed.
+    fn settle_aliases(
+        &mut self,
+        id: RoomId,
+        generation: u64,
+        old: Vec<RoomName>,
+        names: Option<Vec<RoomName>>,
+        claims: Vec<RoomName>,
+        now: u64,
+    ) {
         /// Milliseconds until a store that could not say is asked again.
         const AGAIN: u64 = 1_000;
         let complete = names.is_some();
-        let names = names.unwrap_or_else(|| claims.clone());
+        self.remove_aliases(id, &old);
+        let names = names.unwrap_or_else(|| {
+            let claimed = claims.iter().filter(|name| !old.contains(name));
+            old.iter().chain(claimed).cloned().collect()
+        });
         self.add_aliases(id, &names);
         if let Some(room) = &mut self.rooms[id.0 as usize] {
-            room.alias = AliasState::Loaded { names, claims, complete, again: now + AGAIN };
+            room.alias = AliasState::Loaded { generation, names, claims, complete, again: now + AGAIN };
+        }
+        if complete {
+            self.unsettled.remove(&id);
         }
     }
 
     /// Ends waits that are over and asks again where the store could not say.
     pub(super) fn tick_aliases(&mut self, now: u64, out: &mut Outputs<R>) {
         let mut overdue = Vec::new();
-        for room in self.rooms.iter_mut().flatten() {
+        for id in &self.unsettled {
+            let Some(room) = &mut self.rooms[id.0 as usize] else { continue };
             match &mut room.alias {
                 AliasState::Loading { generation, until, .. } if *until <= now => {
                     overdue.push((room.name.clone(), *generation));
                 }
-                AliasState::Loaded { complete: false, claims, again, .. } if *again <= now => {
+                AliasState::Loaded { complete: false, generation, claims, again, .. } if *again <= now => {
                     *again = now + 5_000;
-                    self.generation += 1;
-                    let generation = self.generation;
-                    out.loads.push(AliasLoad { room: room.name.clone(), claims: claims.clone(), generation });
+                    let (room, claims) = (room.name.clone(), claims.clone());
+                    out.loads.push(AliasLoad { room, claims, generation: *generation });
                 }
                 _ => {}
             }
@@ -157,8 +181,15 @@ impl<R> Ledger<R> {
         }
     }
 
-    /// The owner of something has changed: its alias is this room now, if that has members.
+    /// The owner of something has changed: its alias is this room now, if that has members. Whoever claims
+    /// it elsewhere is not believed any more.
     pub fn move_alias(&mut self, alias: &RoomName, to: Option<&RoomName>) {
+        for id in &self.unsettled {
+            if let Some(claims) = self.rooms[id.0 as usize].as_mut().and_then(|room| room.alias.claims_mut())
+            {
+                claims.retain(|name| name != alias);
+            }
+        }
         for id in self.aliases.remove(alias).unwrap_or_default() {
             if let Some(names) = self.rooms[id.0 as usize].as_mut().and_then(|room| room.alias.names_mut()) {
                 names.retain(|name| name != alias);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::super::RoomId;
 use super::super::members::Delivery;
 use super::super::permits::Permit;
 use super::super::publication::{Item, RoomName, State};
@@ -76,7 +77,7 @@ impl<R> Ledger<R> {
     }
 
     /// The writer has written something.
-    pub fn confirmed(&mut self, what: Confirmed, now: u64, out: &mut Outputs<R>) {
+    pub fn confirmed(&mut self, what: Confirmed, out: &mut Outputs<R>) {
         match what {
             Confirmed::State { room, time, place } => {
                 let covered = |(kept, at): &(State, u64)| (kept.time, *at) <= (time, place);
@@ -84,22 +85,15 @@ impl<R> Ledger<R> {
                     self.kept.remove(&room);
                 }
             }
-            Confirmed::Item { place, room, mark } => self.confirm_item(place, room, mark, now, out),
+            Confirmed::Item { place, room, mark } => self.confirm_item(place, room, mark, out),
             Confirmed::Dropped { place } => {
                 self.kept.retain(|_, (_, at)| *at != place);
-                self.confirm_item(place, None, None, now, out);
+                self.confirm_item(place, None, None, out);
             }
         }
     }
 
-    fn confirm_item(
-        &mut self,
-        place: u64,
-        room: Option<RoomName>,
-        mark: Option<i64>,
-        now: u64,
-        out: &mut Outputs<R>,
-    ) {
+    fn confirm_item(&mut self, place: u64, room: Option<RoomName>, mark: Option<i64>, out: &mut Outputs<R>) {
         let Some(queue) = self.waiting_at.get(&place).cloned() else {
             return self.forget_unconfirmed(place);
         };
@@ -109,7 +103,18 @@ impl<R> Ledger<R> {
             item.mark = mark;
             item.room = room.unwrap_or_else(|| item.room.clone());
         }
-        self.release(&queue, now, out);
+        let mut ready = Vec::new();
+        self.take_ready(&queue, None, &mut ready);
+        self.release(ready, out);
+    }
+
+    /// What went out to a room, under whichever of its names, and is not in the store yet; oldest first.
+    pub(super) fn unconfirmed_of(&self, id: RoomId, name: &RoomName) -> Vec<(Arc<str>, Arc<Event>)> {
+        let room = self.rooms[id.0 as usize].as_ref();
+        let names = room.map_or(&[][..], |room| room.alias.names()).iter().chain([name]);
+        let mut items: Vec<_> = names.filter_map(|name| self.unconfirmed.get(name)).flatten().collect();
+        items.sort_by_key(|(place, ..)| *place);
+        items.into_iter().map(|(_, item, event)| (Arc::clone(&item.id), Arc::clone(event))).collect()
     }
 
     fn forget_unconfirmed(&mut self, place: u64) {
@@ -119,32 +124,35 @@ impl<R> Ledger<R> {
         });
     }
 
-    /// Lets go what the store has, or has had its time for; what was published later waits for what was
-    /// published before.
-    fn release(&mut self, queue: &RoomName, now: u64, out: &mut Outputs<R>) {
+    /// Takes what the store has; what was published later waits for what was published before. With a time,
+    /// also what has had its patience: of all queues at once, or they would overtake each other.
+    fn take_ready(&mut self, queue: &RoomName, now: Option<u64>, ready: &mut Vec<WaitingItem>) {
+        let Some(items) = self.waiting.get_mut(queue) else { return };
+        let is_due = |item: &WaitingItem| now.is_some_and(|now| item.until <= now);
+        while let Some(item) = items.pop_front_if(|item| item.confirmed || is_due(item)) {
+            self.waiting_at.remove(&item.place);
+            ready.push(item);
+        }
+        if items.is_empty() {
+            self.waiting.remove(queue);
+        }
+    }
+
+    /// Lets these go, in the order in which they came.
+    fn release(&mut self, mut ready: Vec<WaitingItem>, out: &mut Outputs<R>) {
         let mut deliveries = Vec::new();
         let mut permits = Vec::new();
-        while let Some(items) = self.waiting.get_mut(queue) {
-            let Some(ready) = items.pop_front_if(|item| item.confirmed || item.until <= now) else { break };
-            if items.is_empty() {
-                self.waiting.remove(queue);
+        ready.sort_by_key(|item| item.place);
+        for WaitingItem { place, event, item, room, mark, confirmed, permit, .. } in ready {
+            permits.push(permit);
+            let rooms = self.resolve(std::slice::from_ref(&room));
+            if !confirmed {
+                self.unconfirmed.entry(room).or_default().push((place, item.clone(), Arc::clone(&event)));
             }
-            self.waiting_at.remove(&ready.place);
-            if !ready.confirmed {
-                let list = self.unconfirmed.entry(ready.room.clone()).or_default();
-                list.push((ready.place, ready.item.clone(), Arc::clone(&ready.event)));
-            }
-            permits.push(ready.permit);
-            let rooms = self.resolve(std::slice::from_ref(&ready.room));
             if !rooms.is_empty() {
-                let item = Some((ready.item, ready.mark));
-                deliveries.push(Delivery {
-                    event: Some(ready.event),
-                    rooms,
-                    state: None,
-                    item,
-                    except: None,
-                });
+                let item = Some((item, mark));
+                let (event, own, state, except) = (Some(event), None, None, None);
+                deliveries.push(Delivery { event, rooms, own, state, item, except });
             }
         }
         if !deliveries.is_empty() {
@@ -157,7 +165,9 @@ impl<R> Ledger<R> {
         let due = |items: &VecDeque<WaitingItem>| items.front().is_some_and(|item| item.until <= now);
         let queues: Vec<RoomName> =
             self.waiting.iter().filter(|(_, items)| due(items)).map(|(name, _)| name.clone()).collect();
-        queues.iter().for_each(|queue| self.release(queue, now, out));
+        let mut ready = Vec::new();
+        queues.iter().for_each(|queue| self.take_ready(queue, Some(now), &mut ready));
+        self.release(ready, out);
         self.tick_aliases(now, out);
     }
 }

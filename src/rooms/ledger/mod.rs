@@ -3,7 +3,7 @@
 mod aliases;
 mod items;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -63,6 +63,8 @@ pub struct Ledger<R> {
     free: Vec<RoomId>,
     sockets: HashMap<Uid, Joined>,
     aliases: HashMap<RoomName, SmallVec<[RoomId; 1]>>,
+    /// Rooms whose other names are being loaded or not complete.
+    unsettled: HashSet<RoomId>,
     /// The newest state of every room that the writer has not confirmed yet, members or not (rule 2).
     kept: HashMap<RoomName, (State, u64)>,
     /// Stored events that wait for the store, by the room's name, oldest first.
@@ -101,6 +103,7 @@ impl<R> Ledger<R> {
             free: Vec::new(),
             sockets: HashMap::new(),
             aliases: HashMap::new(),
+            unsettled: HashSet::new(),
             kept: HashMap::new(),
             waiting: HashMap::new(),
             waiting_at: HashMap::new(),
@@ -141,8 +144,7 @@ impl<R> Ledger<R> {
         }
         let ids = self.resolve(rooms);
         let own = rooms.first().and_then(|name| self.names.get(name)).copied();
-        let state = own.zip(state);
-        (!ids.is_empty()).then_some(Delivery { event, rooms: ids, state, item: None, except: None })
+        (!ids.is_empty()).then_some(Delivery { event, rooms: ids, own, state, item: None, except: None })
     }
 
     /// Rule 2. Newer is a greater time, ties by place.
@@ -209,15 +211,14 @@ impl<R> Ledger<R> {
 
     /// Counts a socket in, within the limits; one that is in already is never refused.
     fn admit(&mut self, place: Place, name: &RoomName, request: u64) -> Result<RoomId, Refused> {
-        let joined =
-            self.sockets.entry(place.uid).or_insert_with(|| Joined { place, rooms: SmallVec::new() });
         let known = self.names.get(name).copied();
-        if let Some((_, newest)) = joined.rooms.iter_mut().find(|(id, _)| Some(*id) == known) {
+        let rooms = self.sockets.get_mut(&place.uid).map_or(&mut [][..], |joined| &mut joined.rooms);
+        if let Some((id, newest)) = rooms.iter_mut().find(|(id, _)| Some(*id) == known) {
             *newest = request;
-            return known.ok_or(Refused::RoomLimit);
+            return Ok(*id);
         }
         let within = |count: usize, limit: u32| limit == 0 || count < limit as usize;
-        if !within(joined.rooms.len(), self.limits.rooms_per_socket) {
+        if !within(rooms.len(), self.limits.rooms_per_socket) {
             return Err(Refused::RoomLimit);
         }
         let count = known.and_then(|id| self.rooms[id.0 as usize].as_ref()).map_or(0, |room| room.count);
@@ -247,14 +248,12 @@ impl<R> Ledger<R> {
             room.workers[worker] += 1;
             room.count += 1;
         }
-        if let Some(joined) = self.sockets.get_mut(&place.uid) {
-            joined.rooms.push((id, request));
-        }
+        let nowhere = || Joined { place, rooms: SmallVec::new() };
+        self.sockets.entry(place.uid).or_insert_with(nowhere).rooms.push((id, request));
     }
 
     /// Sends a join to its lane, with what the store may not have yet (rule 3).
     fn pass_on(&mut self, id: RoomId, request: u64, join: Join, out: &mut Outputs<R>) {
-        let items = self.unconfirmed.get(&join.room).into_iter().flatten();
         let order = JoinOrder {
             place: join.place,
             room: id,
@@ -262,7 +261,7 @@ impl<R> Ledger<R> {
             asked: join.asked,
             read: join.read,
             kept: self.kept.get(&join.room).map(|(state, _)| state.clone()),
-            items: items.map(|(_, item, event)| (Arc::clone(&item.id), Arc::clone(event))).collect(),
+            items: self.unconfirmed_of(id, &join.room),
             caught_up: join.caught_up,
         };
         out.orders.push((join.place.worker, Order::Join(Box::new(order))));
@@ -320,6 +319,7 @@ impl<R> Ledger<R> {
     fn remove_room(&mut self, id: RoomId) {
         let Some(room) = self.rooms[id.0 as usize].take() else { return };
         self.names.remove(&room.name);
+        self.unsettled.remove(&id);
         self.free.push(id);
         self.remove_aliases(id, room.alias.names());
     }
@@ -329,6 +329,11 @@ impl<R> Ledger<R> {
     /// Rooms that have members, with their number.
     pub fn rooms(&self) -> impl Iterator<Item = (&RoomName, u32)> {
         self.rooms.iter().flatten().map(|room| (&room.name, room.count))
+    }
+
+    /// How many sockets are in any room.
+    pub fn sockets(&self) -> usize {
+        self.sockets.len()
     }
 
     /// Names of the rooms that a socket is in.

@@ -1,0 +1,421 @@
+//! A hub of pure parts: one ledger, lanes with mailboxes, a clock that is set by hand.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::ids::{Place, Uid};
+use crate::protocol::ack::{AckRef, Outcome};
+use crate::protocol::frame::Event;
+use crate::protocol::socketio::AckId;
+use crate::rooms::lane::Order;
+use crate::rooms::ledger::{AliasLoad, Ledger, Limits, Outputs};
+use crate::rooms::members::{Effect, Members, Outlet, Word};
+use crate::rooms::request::{
+    Answers, Asked, CaughtUp, Found, Join, LeaveRoom, Read, ReadAnswer, Refused, Reply,
+};
+use crate::rooms::watch::WatchId;
+use crate::rooms::{Item, Permits, Publication, Publications, RoomId, RoomName, State};
+use crate::socket::Slot;
+
+/// Milliseconds that a read may take, in tests.
+pub const PATIENCE: u64 = 1_000;
+
+pub const NO_LIMITS: Limits =
+    Limits { room_size: 0, rooms_per_socket: 0, item_patience: 250, alias_patience: 250 };
+
+// ── what is said ────────────────────────────────────────────────────────────────────────────────────────
+
+/// Something that a socket was told, and how far its lane was when it said it.
+#[derive(Clone, Debug)]
+pub struct Said {
+    pub uid: Uid,
+    pub text: String,
+    /// See [`House::order`].
+    pub at: usize,
+}
+
+/// An outlet that writes down who was told what.
+#[derive(Debug, Default)]
+pub struct Notebook {
+    here: HashMap<Slot, Uid>,
+    seen: HashMap<Slot, u64>,
+    pub said: Vec<Said>,
+    pub at: usize,
+}
+
+impl Notebook {
+    fn note(&mut self, slot: Slot, text: String) {
+        let uid = *self.here.get(&slot).expect("words for a socket that is gone");
+        self.said.push(Said { uid, text, at: self.at });
+    }
+}
+
+fn line(event: &Event) -> String {
+    format!("{} {}", event.name(), event.data().trim_matches('"'))
+}
+
+impl Outlet for Notebook {
+    fn is_here(&self, slot: Slot, uid: Uid) -> bool {
+        self.here.get(&slot) == Some(&uid)
+    }
+
+    fn deliver(&mut self, slots: &[Slot], number: u64, event: &Event) {
+        for &slot in slots {
+            if self.seen.insert(slot, number) != Some(number) {
+                self.note(slot, line(event));
+            }
+        }
+    }
+
+    fn skip(&mut self, place: Place, number: u64) {
+        if self.is_here(place.slot, place.uid) {
+            self.seen.insert(place.slot, number);
+        }
+    }
+
+    fn was_reached(&self, slot: Slot, number: u64) -> bool {
+        self.seen.get(&slot) == Some(&number)
+    }
+
+    fn say(&mut self, slot: Slot, words: &[Word<'_>]) {
+        for word in words {
+            self.note(
+                slot,
+                match word {
+                    Word::Event(event) => line(event),
+                    Word::Ack(ack, Outcome::Ok(data)) => {
+                        format!(
+                            "ack {} {}",
+                            ack.as_str(),
+                            data.as_deref().unwrap_or_default().trim_matches('"')
+                        )
+                    }
+                    Word::Ack(ack, Outcome::Err { code, .. }) => format!("nack {} {code}", ack.as_str()),
+                },
+            );
+        }
+    }
+}
+
+/// The words of a test's requests.
+struct Words {
+    room: String,
+    done: Event,
+}
+
+impl Answers for Words {
+    fn done(&self) -> &Event {
+        &self.done
+    }
+
+    fn refused(&self, why: Refused) -> (Event, Outcome) {
+        let code = match why {
+            Refused::RoomFull => "room_full",
+            Refused::RoomLimit => "room_limit",
+            Refused::Unavailable => "unavailable",
+            Refused::Denied => "denied",
+        };
+        (Event::new("error", &format!("{} {code}", self.room)), Outcome::err(code, code))
+    }
+}
+
+fn asked(ack: u32, verb: &'static str, room: &str) -> Asked {
+    let done = Event::new(verb, &if verb == "subscribed" { room.to_owned() } else { format!("left {room}") });
+    let digits = ack.to_string();
+    let ack = (ack > 0).then(|| AckRef::from(AckId::new(&digits).unwrap()));
+    Asked { ack, answers: Arc::new(Words { room: room.to_owned(), done }) }
+}
+
+/// A read that the test answers by hand.
+struct ByHand {
+    optional: bool,
+}
+
+impl Read for ByHand {
+    fn start(&self, _: i64, _: Reply) {
+        unreachable!("there are no actors here")
+    }
+
+    fn is_optional(&self) -> bool {
+        self.optional
+    }
+}
+
+// ── publications ────────────────────────────────────────────────────────────────────────────────────────
+
+pub type Pub<R> = Publication<R>;
+
+pub fn state(time: i64, value: &str) -> State {
+    State { time, value: value.into() }
+}
+
+pub fn rooms(names: &[&str]) -> SmallVec<[RoomName; 2]> {
+    names.iter().map(|name| (*name).into()).collect()
+}
+
+/// An event `event <text>`.
+pub fn event<R>(text: &str, names: &[&str]) -> Pub<R> {
+    let event = Some(Arc::new(Event::new("event", &text)));
+    Publication { event, rooms: rooms(names), state: None, item: None, record: None, except: None }
+}
+
+/// An event that sets the state of the first room.
+pub fn status<R>(time: i64, text: &str, names: &[&str]) -> Pub<R> {
+    Publication { state: Some(state(time, text)), ..event(text, names) }
+}
+
+/// A stored event.
+pub fn note<R>(id: &str, room: &str) -> Pub<R> {
+    let item = Some(Item { id: id.into() });
+    let event = Some(note_event(id));
+    Publication { event, rooms: rooms(&[room]), state: None, item, record: None, except: None }
+}
+
+pub fn note_event(id: &str) -> Arc<Event> {
+    Arc::new(Event::new("note", &id))
+}
+
+/// What a store answers of a room with a snapshot.
+pub fn found(stored: Option<State>) -> ReadAnswer {
+    let snapshot = |newest: Option<&State>| {
+        Event::new(
+            "snapshot",
+            &newest.map_or("nothing".to_owned(), |state| format!("{}@{}", state.value, state.time)),
+        )
+    };
+    ReadAnswer::Found(Found { state: stored, snapshot: Some(Box::new(snapshot)), ..Found::default() })
+}
+
+/// What a store answers of a user's own room.
+pub fn found_notes(ids: &[&str], mark: i64) -> ReadAnswer {
+    let items = ids.iter().map(|id| ((*id).into(), note_event(id))).collect();
+    ReadAnswer::Found(Found { items, mark, ..Found::default() })
+}
+
+// ── the hub ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/// What a lane has to handle.
+pub enum Mail {
+    /// From the registry; how far the order was when it was sent.
+    Order(usize, Order),
+    /// From the store.
+    Answer(WatchId, ReadAnswer),
+}
+
+impl Mail {
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Mail::Answer(..))
+    }
+}
+
+pub struct LaneUnderTest {
+    pub members: Members<Notebook>,
+    pub mailbox: VecDeque<Mail>,
+}
+
+/// A read that a lane has asked for.
+pub struct OpenRead {
+    pub worker: u16,
+    pub watch: WatchId,
+    pub uid: Uid,
+    pub room: RoomName,
+    pub since: i64,
+    pub opened: u64,
+}
+
+/// How a room is asked for.
+#[derive(Clone, Default)]
+pub struct How {
+    /// Where no read is made.
+    pub unread: bool,
+    pub optional: bool,
+    pub aliases: Option<Vec<RoomName>>,
+    pub caught_up: Option<CaughtUp>,
+}
+
+pub struct House<R> {
+    pub now: u64,
+    pub ledger: Ledger<R>,
+    pub lanes: Vec<LaneUnderTest>,
+    pub records: Vec<(u64, R)>,
+    pub loads: Vec<AliasLoad>,
+    pub dropped: VecDeque<(Uid, RoomId, u64)>,
+    pub reads: Vec<OpenRead>,
+    pub permits: Permits,
+    /// How many events were published.
+    pub order: usize,
+    names: HashMap<(Uid, RoomId), RoomName>,
+    uids: u64,
+}
+
+impl<R> House<R> {
+    pub fn new(lanes: usize, limits: Limits) -> House<R> {
+        let lane = |worker| LaneUnderTest {
+            members: Members::new(worker as u16, Notebook::default(), PATIENCE),
+            mailbox: VecDeque::new(),
+        };
+        House {
+            now: 0,
+            ledger: Ledger::new(limits),
+            lanes: (0..lanes).map(lane).collect(),
+            records: Vec::new(),
+            loads: Vec::new(),
+            dropped: VecDeque::new(),
+            reads: Vec::new(),
+            permits: Permits::new(1_000, 1_000_000),
+            order: 0,
+            names: HashMap::new(),
+            uids: 0,
+        }
+    }
+
+    /// A step of the ledger; what it wants said goes into the mailboxes.
+    pub fn step(&mut self, step: impl FnOnce(&mut Ledger<R>, u64, &mut Outputs<R>)) {
+        let mut out = Outputs::default();
+        step(&mut self.ledger, self.now, &mut out);
+        for (worker, order) in out.orders {
+            self.lanes[worker as usize].mailbox.push_back(Mail::Order(self.order, order));
+        }
+        self.records.extend(out.records);
+        self.loads.extend(out.loads);
+    }
+
+    // ── sockets ─────────────────────────────────────────────────────────────────────────────────────────
+
+    pub fn connect(&mut self, worker: u16, slot: Slot) -> Place {
+        self.uids += 1;
+        let uid = Uid(self.uids);
+        let taken = self.lanes[worker as usize].members.outlet.here.insert(slot, uid);
+        assert_eq!(taken, None, "the slot is taken");
+        Place { worker, slot, uid }
+    }
+
+    /// A socket dies: its lane forgets it at once, and the ledger will hear of it.
+    pub fn die(&mut self, place: Place) {
+        let members = &mut self.lanes[place.worker as usize].members;
+        members.forget(place.slot);
+        members.outlet.here.remove(&place.slot);
+    }
+
+    pub fn join(&mut self, place: Place, room: &str, ack: u32, how: How) {
+        let join = Join {
+            place,
+            room: room.into(),
+            asked: asked(ack, "subscribed", room),
+            read: (!how.unread).then(|| Box::new(ByHand { optional: how.optional }) as Box<dyn Read>),
+            aliases: how.aliases,
+            caught_up: how.caught_up,
+        };
+        self.step(|ledger, now, out| ledger.join(join, now, out));
+    }
+
+    pub fn leave(&mut self, place: Place, room: &str, ack: u32) {
+        let leave = LeaveRoom { place, room: room.into(), asked: asked(ack, "unsubscribed", room) };
+        self.step(|ledger, _, out| ledger.leave(leave, out));
+    }
+
+    // ── events ──────────────────────────────────────────────────────────────────────────────────────────
+
+    pub fn publish(&mut self, list: Vec<Pub<R>>) {
+        self.order += list.len();
+        let permit = self.permits.take(list.len(), 1);
+        self.step(|ledger, now, out| ledger.publish(Publications { list, permit }, now, out));
+    }
+
+    /// A lane handles the oldest of its mail.
+    pub fn handle(&mut self, worker: usize) -> bool {
+        let lane = &mut self.lanes[worker];
+        let Some(mail) = lane.mailbox.pop_front() else { return false };
+        let mut effects = Vec::new();
+        let mut asking = None;
+        match mail {
+            Mail::Answer(watch, answer) => lane.members.answered(watch, answer, &mut effects),
+            Mail::Order(at, order) => {
+                lane.members.outlet.at = at;
+                match order {
+                    Order::Batch(batch) => batch.deliveries.iter().for_each(|one| lane.members.deliver(one)),
+                    Order::Refuse(place, asked, why) => lane.members.refuse(place, &asked, why),
+                    Order::Leave(leaving) => lane.members.leave(&leaving),
+                    Order::Join(join) => {
+                        let room = join.asked.answers.done().data().trim_matches('"').into();
+                        asking = Some((join.place.uid, room));
+                        self.names.extend(asking.clone().map(|(uid, room)| ((uid, join.room), room)));
+                        lane.members.join(*join, self.now, &mut effects);
+                    }
+                }
+            }
+        }
+        self.carry_out(worker as u16, effects, asking);
+        true
+    }
+
+    fn carry_out(&mut self, worker: u16, effects: Vec<Effect>, asking: Option<(Uid, RoomName)>) {
+        for effect in effects {
+            match effect {
+                Effect::Drop { uid, room, request } => self.dropped.push_back((uid, room, request)),
+                Effect::Read { watch, since, .. } => {
+                    let (uid, room) = asking.clone().expect("a read without a join");
+                    self.reads.push(OpenRead { worker, watch, uid, room, since, opened: self.now });
+                }
+            }
+        }
+    }
+
+    /// A lane looks at its deadlines.
+    pub fn expire(&mut self, worker: usize) {
+        let mut effects = Vec::new();
+        self.lanes[worker].members.expire(self.now, &mut effects);
+        self.carry_out(worker as u16, effects, None);
+    }
+
+    pub fn hear_dropped(&mut self) -> bool {
+        let Some((uid, room, request)) = self.dropped.pop_front() else { return false };
+        self.ledger.dropped(uid, room, request);
+        true
+    }
+
+    /// Everybody handles everything.
+    pub fn settle(&mut self) {
+        while (0..self.lanes.len()).any(|worker| self.handle(worker)) || self.hear_dropped() {}
+    }
+
+    /// Time passes, and everybody looks at the clock.
+    pub fn wait(&mut self, ms: u64) {
+        self.now += ms;
+        self.step(|ledger, now, out| ledger.tick(now, out));
+        self.settle();
+        (0..self.lanes.len()).for_each(|worker| self.expire(worker));
+        self.settle();
+    }
+
+    /// Answers the oldest read.
+    pub fn answer(&mut self, answer: ReadAnswer) {
+        let read = self.reads.remove(0);
+        self.lanes[read.worker as usize].mailbox.push_back(Mail::Answer(read.watch, answer));
+        self.settle();
+    }
+
+    // ── looking ─────────────────────────────────────────────────────────────────────────────────────────
+
+    /// What a socket was told since the last look.
+    pub fn said(&mut self, place: Place) -> Vec<String> {
+        let said = &mut self.lanes[place.worker as usize].members.outlet.said;
+        said.extract_if(.., |said| said.uid == place.uid).map(|said| said.text).collect()
+    }
+
+    /// Members of each room by the ledger, by name.
+    pub fn counts(&self) -> Vec<(String, u32)> {
+        let mut counts: Vec<_> = self.ledger.rooms().map(|(name, count)| (name.to_string(), count)).collect();
+        counts.sort();
+        counts
+    }
+
+    /// Whether a socket is a live member of a room by its lane.
+    pub fn is_live(&self, place: Place, room: &str) -> bool {
+        let members = &self.lanes[place.worker as usize].members;
+        let mut ids = self.names.iter().filter(|((uid, _), name)| *uid == place.uid && ***name == *room);
+        ids.any(|((_, id), _)| members.is_live(place.slot, *id))
+    }
+}

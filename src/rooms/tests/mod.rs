@@ -1,0 +1,11 @@
+//! The rooms' pure state under test: the ledger and the lanes as their actors hold them, without actors.
+
+mod aliases;
+mod fan_out;
+mod house;
+mod items;
+mod limits;
+mod model;
+
+mod states;
+mod subscribe;

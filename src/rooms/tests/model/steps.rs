@@ -1,0 +1,150 @@
+//! What can happen next.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::super::house::NO_LIMITS;
+use crate::rooms::ledger::Limits;
+
+/// Campaigns and users, and sockets at one time.
+pub const CAMPAIGNS: usize = 2;
+pub const USERS: usize = 2;
+pub const SEATS: usize = 4;
+pub const LANES: usize = 2;
+
+/// Something that is published.
+#[derive(Clone, Copy, Debug)]
+pub enum What {
+    /// A campaign's state with a time, to its room and its owner's.
+    Status { campaign: usize, time: i64 },
+    /// The same, without a message to clients.
+    Silent { campaign: usize, time: i64 },
+    /// Another event of a campaign.
+    Other { campaign: usize },
+    /// An event to a user's room that is not stored.
+    Personal { user: usize },
+    /// A stored event for a user.
+    NoteTo { user: usize },
+    /// A stored event for whoever owns a campaign.
+    NoteToOwner { campaign: usize },
+}
+
+/// A room that a client may ask for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Room {
+    Campaign(usize),
+    User(usize),
+}
+
+/// What the store says to a read.
+#[derive(Clone, Copy, Debug)]
+pub enum Mood {
+    Fine,
+    Unavailable,
+    Denied,
+}
+
+/// One thing moves. Where several could, the number says which.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Publish(Vec<What>),
+    /// The client of a seat asks; an empty seat is taken first.
+    Subscribe(usize, Room),
+    Unsubscribe(usize, Room),
+    Die(usize),
+    /// The registry handles the oldest request of a socket (the newest socket's, or an earlier one's).
+    Registry(usize),
+    /// The registry hears of the oldest request that came to nothing.
+    Dropped,
+    Lane(usize),
+    /// A reader sees the store.
+    See(usize, Mood),
+    /// A reader's answer goes into its lane's mailbox.
+    Post(usize),
+    CommitState(usize),
+    CommitNotes(usize),
+    /// The writer commits a change of owner.
+    Owner(usize, Option<usize>),
+    /// The writer reads what a user owns.
+    Load(usize),
+    /// The registry hears the oldest of the writer's reports.
+    Told,
+    /// Time passes.
+    Wait(u64),
+    Tick,
+    Expire(usize),
+}
+
+fn what() -> impl Strategy<Value = What> {
+    let times = 0..5i64;
+    prop_oneof![
+        6 => (0..CAMPAIGNS, times.clone()).prop_map(|(campaign, time)| What::Status { campaign, time }),
+        1 => (0..CAMPAIGNS, times).prop_map(|(campaign, time)| What::Silent { campaign, time }),
+        3 => (0..CAMPAIGNS).prop_map(|campaign| What::Other { campaign }),
+        2 => (0..USERS).prop_map(|user| What::Personal { user }),
+        2 => (0..USERS).prop_map(|user| What::NoteTo { user }),
+        1 => (0..CAMPAIGNS).prop_map(|campaign| What::NoteToOwner { campaign }),
+    ]
+}
+
+fn room() -> impl Strategy<Value = Room> {
+    prop_oneof![
+        4 => (0..CAMPAIGNS).prop_map(Room::Campaign),
+        3 => (0..USERS).prop_map(Room::User),
+    ]
+}
+
+fn mood() -> impl Strategy<Value = Mood> {
+    prop_oneof![14 => Just(Mood::Fine), 1 => Just(Mood::Unavailable), 1 => Just(Mood::Denied)]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let client = prop_oneof![
+        9 => (0..SEATS, room()).prop_map(|(seat, room)| Step::Subscribe(seat, room)),
+        3 => (0..SEATS, room()).prop_map(|(seat, room)| Step::Unsubscribe(seat, room)),
+        1 => (0..SEATS).prop_map(Step::Die),
+    ];
+    let hub = prop_oneof![
+        8 => (0..8usize).prop_map(Step::Registry),
+        1 => Just(Step::Dropped),
+        9 => (0..LANES).prop_map(Step::Lane),
+        4 => (0..8usize, mood()).prop_map(|(which, mood)| Step::See(which, mood)),
+        4 => (0..8usize).prop_map(Step::Post),
+    ];
+    let owner = prop_oneof![3 => (0..USERS).prop_map(Some), 1 => Just(None)];
+    let store = prop_oneof![
+        4 => (0..CAMPAIGNS).prop_map(Step::CommitState),
+        3 => (1..4usize).prop_map(Step::CommitNotes),
+        1 => (0..CAMPAIGNS, owner).prop_map(|(campaign, to)| Step::Owner(campaign, to)),
+        4 => (0..4usize).prop_map(Step::Load),
+        9 => Just(Step::Told),
+    ];
+    let clock = prop_oneof![
+        2 => (50..600u64).prop_map(Step::Wait),
+        2 => Just(Step::Tick),
+        1 => (0..LANES).prop_map(Step::Expire),
+    ];
+    prop_oneof![
+        4 => vec(what(), 1..4).prop_map(Step::Publish),
+        5 => client,
+        14 => hub,
+        6 => store,
+        1 => clock,
+    ]
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    // names are always awaited: what is known in between is no plain matter
+    let limits = |(room_size, rooms_per_socket)| Limits {
+        room_size,
+        rooms_per_socket,
+        alias_patience: u64::MAX / 2,
+        ..NO_LIMITS
+    };
+    prop_oneof![4 => Just((0, 0)), 1 => (1..4u32, 1..4u32)].prop_map(limits)
+}
+
+/// Limits, and what happens under them.
+pub fn run() -> impl Strategy<Value = (Limits, Vec<Step>)> {
+    (limits(), vec(step(), 10..220))
+}

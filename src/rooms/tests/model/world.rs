@@ -1,0 +1,450 @@
+//! The hub under test with all that is around it: sockets, the store, its writer and its readers.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+use proptest::test_runner::TestCaseError;
+
+use super::super::house::*;
+use super::steps::{CAMPAIGNS, LANES, Mood, Room, SEATS, Step, What};
+use crate::ids::{Place, Uid};
+use crate::rooms::ledger::{Confirmed, Limits};
+use crate::rooms::request::{CaughtUp, Found, ReadAnswer};
+use crate::rooms::{Publication, RoomName, State};
+
+pub type Verdict = Result<(), TestCaseError>;
+
+/// What the writer is given; the number is the event's.
+pub enum Record {
+    State { campaign: usize, state: State },
+    Note { number: usize, to: To },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum To {
+    User(usize),
+    OwnerOf(usize),
+}
+
+/// An event as it was ordered; its number is its index.
+#[derive(Clone, Copy, Debug)]
+pub struct Ordered {
+    pub what: What,
+    /// The user who got a copy, by what the registry had been told of owners.
+    pub copy_to: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Act {
+    Join(Room),
+    Leave(Room),
+}
+
+/// A request of a client; its ack is its index and one.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    pub act: Act,
+    /// How many events were ordered when the registry handled it.
+    pub taken: usize,
+}
+
+/// One socket, from its birth on.
+pub struct Life {
+    pub place: Place,
+    pub user: usize,
+    pub requests: Vec<Request>,
+    /// How many of them the registry has handled.
+    handled: usize,
+    /// How far its lane was when it died.
+    pub died: Option<usize>,
+    buried: bool,
+    /// Stored events that it was sent when it connected.
+    pub initial: Vec<usize>,
+    /// The mark that they reach up to.
+    mark: i64,
+}
+
+impl Life {
+    /// Whether the registry has something to hear of it.
+    fn is_waiting(&self) -> bool {
+        self.handled < self.requests.len() || (self.died.is_some() && !self.buried)
+    }
+}
+
+enum Report {
+    Confirmed(Confirmed),
+    Aliases { room: RoomName, generation: u64, names: Vec<RoomName> },
+    Moved { campaign: usize, to: Option<usize> },
+}
+
+/// The database. A row's mark is its index and one.
+pub struct Store {
+    pub states: [Option<State>; CAMPAIGNS],
+    pub rows: Vec<(usize, usize)>,
+    owners: [Option<usize>; CAMPAIGNS],
+}
+
+pub struct World {
+    pub house: House<Record>,
+    pub events: Vec<Ordered>,
+    pub lives: Vec<Life>,
+    pub store: Store,
+    limits: Limits,
+    seats: [Option<usize>; SEATS],
+    /// Owners as the registry has been told.
+    told: [Option<usize>; CAMPAIGNS],
+    pub owners_changed: bool,
+    states: [Option<(State, u64)>; CAMPAIGNS],
+    notes: VecDeque<(u64, usize, To)>,
+    reports: VecDeque<Report>,
+    answers: Vec<(OpenRead, ReadAnswer)>,
+    /// Sockets that may have been let into their own room without a read.
+    pub unread: HashSet<Uid>,
+}
+
+pub fn campaign(number: usize) -> String {
+    format!("campaign:{number}")
+}
+
+pub fn user(number: usize) -> String {
+    format!("user:{number}")
+}
+
+fn owner(number: usize) -> String {
+    format!("owner:{number}")
+}
+
+impl Room {
+    pub fn name(self) -> String {
+        match self {
+            Room::Campaign(number) => campaign(number),
+            Room::User(number) => user(number),
+        }
+    }
+}
+
+fn status_of(of: usize, time: i64, text: &str) -> Publication<Record> {
+    let record = Some(Record::State { campaign: of, state: state(time, text) });
+    Publication { record, ..status(time, text, &[&campaign(of), &owner(of)]) }
+}
+
+pub fn initial_states() -> [Option<State>; CAMPAIGNS] {
+    [Some(state(1, "stored")), None]
+}
+
+impl World {
+    pub fn new(limits: Limits) -> World {
+        let owners = [Some(0), None];
+        World {
+            house: House::new(LANES, limits),
+            events: Vec::new(),
+            lives: Vec::new(),
+            store: Store { states: initial_states(), rows: Vec::new(), owners },
+            limits,
+            seats: [None; SEATS],
+            told: owners,
+            owners_changed: false,
+            states: [None, None],
+            notes: VecDeque::new(),
+            reports: VecDeque::new(),
+            answers: Vec::new(),
+            unread: HashSet::new(),
+        }
+    }
+
+    pub fn take(&mut self, step: Step) -> Verdict {
+        match step {
+            Step::Publish(list) => self.publish(&list),
+            Step::Subscribe(seat, room) => self.ask(seat, Act::Join(room)),
+            Step::Unsubscribe(seat, room) => self.ask(seat, Act::Leave(room)),
+            Step::Die(seat) => self.die(seat),
+            Step::Registry(which) => return self.registry(which),
+            Step::Dropped => drop(self.house.hear_dropped()),
+            Step::Lane(lane) => drop(self.house.handle(lane)),
+            Step::See(which, mood) => self.see(which, mood),
+            Step::Post(which) => self.post(which),
+            Step::CommitState(campaign) => self.commit_state(campaign),
+            Step::CommitNotes(count) => (0..count).for_each(|_| self.commit_note()),
+            Step::Owner(campaign, to) => self.change_owner(campaign, to),
+            Step::Load(which) => self.load(which),
+            Step::Told => self.hear_report(),
+            Step::Wait(ms) => self.house.now += ms,
+            Step::Tick => self.house.step(|ledger, now, out| ledger.tick(now, out)),
+            Step::Expire(lane) => self.expire(lane),
+        }
+        Ok(())
+    }
+
+    // ── sockets ─────────────────────────────────────────────────────────────────────────────────────────
+
+    fn ask(&mut self, seat: usize, act: Act) {
+        let life = self.seats[seat].unwrap_or_else(|| self.be_born(seat));
+        self.lives[life].requests.push(Request { act, taken: 0 });
+    }
+
+    fn be_born(&mut self, seat: usize) -> usize {
+        let place = self.house.connect((seat % LANES) as u16, (seat / LANES) as u32);
+        let user = seat / LANES;
+        let own = self.store.rows.iter().filter(|(_, to)| *to == user);
+        let initial = own.map(|(number, _)| *number).collect();
+        let mark = self.store.rows.len() as i64;
+        let requests = Vec::new();
+        self.lives.push(Life { place, user, requests, handled: 0, died: None, buried: false, initial, mark });
+        self.seats[seat] = Some(self.lives.len() - 1);
+        self.lives.len() - 1
+    }
+
+    fn die(&mut self, seat: usize) {
+        let Some(life) = self.seats[seat].take() else { return };
+        let life = &mut self.lives[life];
+        life.died = Some(self.house.lanes[life.place.worker as usize].members.outlet.at);
+        self.house.die(life.place);
+    }
+
+    /// The registry handles the oldest request of one socket, or hears that it is gone.
+    fn registry(&mut self, which: usize) -> Verdict {
+        let waiting: Vec<usize> =
+            (0..self.lives.len()).rev().filter(|life| self.lives[*life].is_waiting()).collect();
+        let Some(&number) = waiting.get(which % waiting.len().max(1)) else { return Ok(()) };
+        let life = &mut self.lives[number];
+        let Some(request) = life.requests.get_mut(life.handled) else {
+            life.buried = true;
+            self.house.ledger.gone(life.place.uid);
+            return Ok(());
+        };
+        request.taken = self.events.len();
+        life.handled += 1;
+        let (place, act, ack) = (life.place, request.act, life.handled as u32);
+        match act {
+            Act::Join(room) => {
+                let how = self.how(number, room);
+                self.house.join(place, &room.name(), ack, how);
+            }
+            Act::Leave(room) => self.house.leave(place, &room.name(), ack),
+        }
+        self.keeps_limits(place.uid)
+    }
+
+    fn how(&self, life: usize, room: Room) -> How {
+        let Room::User(user) = room else { return How::default() };
+        let life = &self.lives[life];
+        let ids = life.initial.iter().map(|number| number.to_string().into()).collect();
+        let caught_up = (life.user == user).then_some(CaughtUp { mark: life.mark, ids });
+        How { unread: false, optional: true, aliases: Some(Vec::new()), caught_up }
+    }
+
+    fn keeps_limits(&self, uid: Uid) -> Verdict {
+        let within = |count: usize, limit: u32| limit == 0 || count <= limit as usize;
+        let full = self
+            .house
+            .counts()
+            .into_iter()
+            .find(|(_, count)| !within(*count as usize, self.limits.room_size));
+        ensure(full.is_none(), || format!("more in a room than may be: {full:?}"))?;
+        let rooms = self.house.ledger.rooms_of(uid);
+        ensure(within(rooms.len(), self.limits.rooms_per_socket), || {
+            format!("a socket in too many: {rooms:?}")
+        })
+    }
+
+    // ── events ──────────────────────────────────────────────────────────────────────────────────────────
+
+    fn publish(&mut self, list: &[What]) {
+        let publications = list.iter().map(|what| self.publication(*what)).collect();
+        self.house.publish(publications);
+        for (place, record) in std::mem::take(&mut self.house.records) {
+            self.hand_to_writer(place, record);
+        }
+    }
+
+    fn publication(&mut self, what: What) -> Publication<Record> {
+        let number = self.events.len();
+        let text = number.to_string();
+        let copy_to = match what {
+            What::Status { campaign, .. } | What::Silent { campaign, .. } => self.told[campaign],
+            _ => None,
+        };
+        self.events.push(Ordered { what, copy_to });
+        let note_to =
+            |name: &str, to| Publication { record: Some(Record::Note { number, to }), ..note(&text, name) };
+        match what {
+            What::Status { campaign, time } => status_of(campaign, time, &text),
+            What::Silent { campaign, time } => {
+                Publication { event: None, ..status_of(campaign, time, &text) }
+            }
+            What::Other { campaign: of } => event(&text, &[&campaign(of)]),
+            What::Personal { user: to } => event(&text, &[&user(to)]),
+            What::NoteTo { user: to } => note_to(&user(to), To::User(to)),
+            What::NoteToOwner { campaign } => note_to(&owner(campaign), To::OwnerOf(campaign)),
+        }
+    }
+
+    // ── the store ───────────────────────────────────────────────────────────────────────────────────────
+
+    /// States are coalesced to the newest; the rest is written in its order.
+    fn hand_to_writer(&mut self, place: u64, record: Record) {
+        match record {
+            Record::Note { number, to } => self.notes.push_back((place, number, to)),
+            Record::State { campaign, state } => {
+                let waiting = &mut self.states[campaign];
+                if waiting.as_ref().is_none_or(|(newest, _)| state.time >= newest.time) {
+                    *waiting = Some((state, place));
+                }
+            }
+        }
+    }
+
+    fn commit_state(&mut self, of: usize) {
+        let Some((state, place)) = self.states[of].take() else { return };
+        let time = state.time;
+        let stored = &mut self.store.states[of];
+        if stored.as_ref().is_none_or(|stored| state.time >= stored.time) {
+            *stored = Some(state);
+        }
+        let confirmed = Confirmed::State { room: campaign(of).into(), time, place };
+        self.reports.push_back(Report::Confirmed(confirmed));
+    }
+
+    fn commit_note(&mut self) {
+        let Some((place, number, to)) = self.notes.pop_front() else { return };
+        let owner = match to {
+            To::User(user) => Some(user),
+            To::OwnerOf(campaign) => self.store.owners[campaign],
+        };
+        self.store.rows.extend(owner.map(|owner| (number, owner)));
+        let mark = owner.map(|_| self.store.rows.len() as i64);
+        let room = owner.map(|owner| user(owner).into());
+        self.reports.push_back(Report::Confirmed(Confirmed::Item { place, room, mark }));
+    }
+
+    fn change_owner(&mut self, campaign: usize, to: Option<usize>) {
+        if self.store.owners[campaign] != to {
+            self.store.owners[campaign] = to;
+            self.owners_changed = true;
+            self.reports.push_back(Report::Moved { campaign, to });
+        }
+    }
+
+    fn load(&mut self, which: usize) {
+        if self.house.loads.is_empty() {
+            return;
+        }
+        let load = self.house.loads.remove(which % self.house.loads.len());
+        let owned = (0..CAMPAIGNS)
+            .filter(|campaign| self.store.owners[*campaign].is_some_and(|owner| *user(owner) == *load.room));
+        let names = owned.map(|campaign| owner(campaign).into()).collect();
+        self.reports.push_back(Report::Aliases { room: load.room, generation: load.generation, names });
+    }
+
+    fn hear_report(&mut self) {
+        match self.reports.pop_front() {
+            None => {}
+            Some(Report::Confirmed(what)) => self.house.step(|ledger, _, out| ledger.confirmed(what, out)),
+            Some(Report::Aliases { room, generation, names }) => {
+                self.house.step(|ledger, now, out| ledger.loaded(&room, generation, Some(names), now, out));
+            }
+            Some(Report::Moved { campaign, to }) => {
+                self.told[campaign] = to;
+                let to: Option<RoomName> = to.map(|to| user(to).into());
+                self.house.step(|ledger, _, _| ledger.move_alias(&owner(campaign).into(), to.as_ref()));
+            }
+        }
+    }
+
+    // ── reads ───────────────────────────────────────────────────────────────────────────────────────────
+
+    fn see(&mut self, which: usize, mood: Mood) {
+        if self.house.reads.is_empty() {
+            return;
+        }
+        let read = self.house.reads.remove(which % self.house.reads.len());
+        let answer = match mood {
+            Mood::Unavailable => {
+                self.unread.insert(read.uid);
+                ReadAnswer::Unavailable
+            }
+            Mood::Denied => ReadAnswer::Denied,
+            Mood::Fine => self.look_up(&read),
+        };
+        self.answers.push((read, answer));
+    }
+
+    fn look_up(&self, read: &OpenRead) -> ReadAnswer {
+        if let Some(campaign) = (0..CAMPAIGNS).find(|number| *campaign(*number) == *read.room) {
+            return found(self.store.states[campaign].clone());
+        }
+        let own = self.lives.iter().find(|life| life.place.uid == read.uid).map(|life| life.user);
+        let Some(own) = own.filter(|own| *user(*own) == *read.room) else {
+            return ReadAnswer::Found(Found::default());
+        };
+        let rows = self.store.rows.iter().enumerate().skip(read.since as usize);
+        let ids: Vec<String> =
+            rows.filter(|(_, (_, to))| *to == own).map(|(_, (number, _))| number.to_string()).collect();
+        found_notes(&ids.iter().map(String::as_str).collect::<Vec<_>>(), self.store.rows.len() as i64)
+    }
+
+    fn post(&mut self, which: usize) {
+        if self.answers.is_empty() {
+            return;
+        }
+        let (read, answer) = self.answers.remove(which % self.answers.len());
+        self.house.lanes[read.worker as usize].mailbox.push_back(Mail::Answer(read.watch, answer));
+    }
+
+    fn expire(&mut self, lane: usize) {
+        // an answer that is in the mailbox by now may be late too
+        let posted = self.lives.iter().filter(|_| self.house.lanes[lane].mailbox.iter().any(Mail::is_answer));
+        self.unread.extend(posted.map(|life| life.place.uid));
+        let now = self.house.now;
+        let reads = self.house.reads.iter().chain(self.answers.iter().map(|(read, _)| read));
+        let late = reads.filter(|read| read.opened + PATIENCE <= now);
+        self.unread.extend(late.map(|read| read.uid));
+        self.house.expire(lane);
+    }
+
+    // ── the end ─────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Lets everything happen that is under way; the store is well.
+    pub fn drain(&mut self) -> Verdict {
+        while self.is_busy() {
+            self.registry(0)?;
+            self.house.settle();
+            self.see(0, Mood::Fine);
+            self.post(0);
+            (0..CAMPAIGNS).for_each(|campaign| self.commit_state(campaign));
+            self.commit_note();
+            self.load(0);
+            self.hear_report();
+        }
+        Ok(())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.lives.iter().any(Life::is_waiting)
+            || self.house.lanes.iter().any(|lane| !lane.mailbox.is_empty())
+            || !(self.house.dropped.is_empty() && self.house.reads.is_empty() && self.answers.is_empty())
+            || self.states.iter().any(Option::is_some)
+            || !(self.notes.is_empty() && self.house.loads.is_empty() && self.reports.is_empty())
+    }
+
+    /// Everybody goes, and nothing is left.
+    pub fn empty(&mut self) -> Verdict {
+        (0..SEATS).for_each(|seat| self.die(seat));
+        self.drain()?;
+        let left = (self.house.counts(), self.house.ledger.sockets(), self.house.ledger.unconfirmed());
+        ensure(left == (Vec::new(), 0, 0), || format!("left behind: {left:?}"))?;
+        let in_flight = self.house.permits.in_flight();
+        ensure(in_flight == (0, 0), || format!("in flight for ever: {in_flight:?}"))
+    }
+
+    /// What was said to each socket, oldest first.
+    pub fn said(&self) -> BTreeMap<Uid, Vec<&Said>> {
+        let mut said: BTreeMap<Uid, Vec<&Said>> = BTreeMap::new();
+        let all = self.house.lanes.iter().flat_map(|lane| &lane.members.outlet.said);
+        all.for_each(|one| said.entry(one.uid).or_default().push(one));
+        said
+    }
+}
+
+pub fn ensure(holds: bool, why: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(TestCaseError::fail(why())) }
+}
