@@ -68,7 +68,7 @@ export class Publish {
     const message = this.#message();
     payload.setAttribute("aria-invalid", String(message === undefined));
     if (message === undefined) return;
-    const url = make("span", { class: "whole", text: `--url ${location.origin}` }); // never broken after a hyphen
+    const url = make("span", { class: "whole", text: `--dev --url ${location.origin}` }); // never broken after a hyphen
     shell.replaceChildren(`roomcast publish ${word(channel.value)} ${quoted(message)} `, url);
   }
 

@@ -103,10 +103,8 @@ export class Rooms {
       const chip = chips.get(name) ?? this.#chip(name, wanted.room);
       chips.delete(name);
       chip.dataset.state = wanted.state;
-      const status = wanted.status ?? (wanted.status === null ? "no status" : "");
-      chip.querySelector(".chip-status").textContent = status;
-      const button = chip.firstElementChild;
-      button.setAttribute("aria-label", `Leave ${name}${status ? `, now ${status}` : ""}${wanted.state === "joined" ? "" : ` (${wanted.state})`}`);
+      chip.querySelector(".chip-status").textContent = wanted.status ?? (wanted.status === null ? "no status" : "");
+      chip.querySelector(".chip-state").textContent = wanted.state === "joined" ? "" : ` (${wanted.state})`;
     }
     this.#remove([...chips.values()]);
   }
@@ -122,8 +120,10 @@ export class Rooms {
 
   #chip(name, room) {
     const button = make("button", { type: "button", class: "chip", title: "Leave this room" },
+      make("span", { class: "hidden", text: "Leave " }),
       make("span", { class: "chip-room", text: name }),
       make("span", { class: "chip-status" }),
+      make("span", { class: "chip-state hidden" }),
       make("span", { class: "chip-x", "aria-hidden": "true", text: "×" }));
     button.addEventListener("click", () => this.leave(room));
     const chip = make("li", { "data-room": name }, button);
