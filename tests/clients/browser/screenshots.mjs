@@ -20,9 +20,8 @@ try {
     await live.user.rows.nth(40).waitFor({ state: "attached" });
     await hub.publish("campaign:demo-1", { eventType: "status.changed", toStatus: "ACTIVE", trigger: "manual" });
     await live.user.row("campaign:status_changed", "ACTIVE · manual").locator("summary").click();
-    const phone = options.isMobile;
-    await live.page.screenshot({ path: `${FOLDER}/${name}.png`, animations: "disabled", fullPage: false });
-    if (phone) console.log(`${name}: the first screen`);
+    if (options.isMobile) await live.user.chip("user:ada").evaluate((chip) => scrollTo(0, chip.offsetTop - 60));
+    await live.page.screenshot({ path: `${FOLDER}/${name}.png`, animations: "disabled" });
     await live.close();
   }
 } finally {
