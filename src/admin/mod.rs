@@ -1,10 +1,25 @@
-//! Pages for people.
-use actix_web::web::ServiceConfig;
+//! Pages for people. Now: the live page at `/` and its development tokens, both with `--dev` only.
+//!
+//! | file | owns |
+//! |---|---|
+//! | [`page`] | the page's files, embedded as they stand, and the headers they go out with |
+//! | [`dev`] | `GET /dev/token` |
+//! | `live/` | the page itself: HTML, CSS and JavaScript modules, no build step |
+
+pub mod dev;
+pub mod page;
+
 use std::sync::Arc;
-/// stub
-pub fn routes(
-    _: &mut ServiceConfig,
-    _: Arc<dyn Fn(&crate::auth::NewToken) -> Result<String, String> + Send + Sync>,
-    _: &str,
-) {
+
+use actix_web::web::{self, ServiceConfig};
+
+pub use dev::Sign;
+
+/// The routes of the live page: `/`, what it loads, and `/dev/token`.
+///
+/// `signer` makes the development tokens, `ws_path` is where the plain JSON websocket is served. Only for a
+/// hub that was started with `--dev`: whoever reaches `/dev/token` may be anyone.
+pub fn routes(config: &mut ServiceConfig, signer: Arc<Sign>, ws_path: &str) {
+    config.app_data(web::Data::from(signer)).route("/dev/token", web::get().to(dev::token));
+    page::routes(config, ws_path);
 }
