@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::journal::{Entry, Stay, Word, parse, stays};
 use super::notes::check_notes;
 use super::steps::{CAMPAIGNS, Room, What};
-use super::world::{Act, Life, Ordered, Verdict, World, ensure, initial_states};
+use super::world::{Act, Life, Ordered, Request, Verdict, World, ensure, initial_states};
 use crate::rooms::State;
 
 /// One socket and its journal.
@@ -275,6 +275,7 @@ impl Told<'_> {
             }
             let newest = self.journal[index].at;
             let Word::Snapshot(shown) = &self.journal[index - 1].word else { continue };
+            self.nothing_is_dropped_needlessly(stay, shown, oldest)?;
             let fits = (oldest..=newest).any(|place| self.is_place(place, shown, index, stay, campaign));
             self.fail(
                 fits,
@@ -293,6 +294,22 @@ impl Told<'_> {
             let is_of_room = event.rooms().contains(&stay.room);
             !is_of_room || follow.contains(&number) == (place..stay.last).contains(&number)
         })
+    }
+
+    /// What passes after the state that a snapshot shows comes, also where a later place would explain that
+    /// it does not. Only a copy by a user's room takes what was listed away.
+    fn nothing_is_dropped_needlessly(&self, stay: &Stay, shown: &str, oldest: usize) -> Verdict {
+        let asks_for_user =
+            |request: &Request| matches!(request.act, Act::Join(Room::User(_)) | Act::Leave(Room::User(_)));
+        if self.life.requests.iter().any(asks_for_user) {
+            return Ok(());
+        }
+        let after = shown.split_once('@').and_then(|(number, _)| number.parse::<usize>().ok());
+        let all: HashSet<usize> = self.events(0, self.journal.len()).collect();
+        let from = after.map_or(0, |number| number + 1).max(oldest);
+        let mut expected =
+            (from..stay.last).filter(|number| self.world.events[*number].rooms().contains(&stay.room));
+        self.fail(expected.all(|number| all.contains(&number)), "an event was dropped needlessly")
     }
 
     /// A client that applies what it is shown unless its time is older ends in the true state.
