@@ -5,7 +5,7 @@ use crate::ids::Place;
 use crate::rooms::RoomName;
 
 const ROOM: &str = "user:u";
-const COPY: [&str; 2] = ["campaign:c", "owner:c"];
+const COPY: [&str; 2] = ["topic:c", "owner:c"];
 
 fn how(claims: &[&str]) -> How {
     How { unread: true, aliases: Some(rooms(claims).to_vec()), ..How::default() }
@@ -125,7 +125,7 @@ fn an_owners_copy_in_both_rooms_is_one_and_its_state_belongs_to_the_first() {
     let socket = house.connect(0, 0);
     house.join(socket, ROOM, 0, how(&[]));
     loaded(&mut house, 1, Some(&["owner:c"]));
-    house.join(socket, "campaign:c", 0, How::default());
+    house.join(socket, "topic:c", 0, How::default());
     house.settle();
     house.answer(found(None));
     house.said(socket);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::journal::{Entry, Stay, Word, parse, stays};
 use super::notes::check_notes;
-use super::steps::{CAMPAIGNS, Room, What};
+use super::steps::{Room, TOPICS, What};
 use super::world::{Act, Life, Ordered, Request, Verdict, World, ensure, initial_states};
 use crate::rooms::State;
 
@@ -43,14 +43,14 @@ fn check_counts(world: &World) -> Verdict {
 /// The store ends in the true state, and nothing is kept for it any more.
 fn check_store(world: &World) -> Verdict {
     ensure(world.house.ledger.unconfirmed() == 0, || "something is kept for ever".to_owned())?;
-    for campaign in 0..CAMPAIGNS {
-        let (stored, truth) = (&world.store.states[campaign], truth(world, campaign, world.events.len()));
+    for topic in 0..TOPICS {
+        let (stored, truth) = (&world.store.states[topic], truth(world, topic, world.events.len()));
         ensure(*stored == truth, || format!("the store has {stored:?}, not {truth:?}"))?;
     }
     Ok(())
 }
 
-/// The newest state of a campaign before the event of this number.
+/// The newest state of a topic before the event of this number.
 fn truth(world: &World, of: usize, before: usize) -> Option<State> {
     let mut newest = initial_states()[of].clone();
     for (number, event) in world.events[..before].iter().enumerate() {
@@ -65,7 +65,7 @@ fn truth(world: &World, of: usize, before: usize) -> Option<State> {
 
 fn state_of(event: &Ordered, number: usize, of: usize) -> Option<State> {
     match event.what {
-        What::Status { campaign, time } | What::Silent { campaign, time } if campaign == of => {
+        What::Status { topic, time } | What::Silent { topic, time } if topic == of => {
             Some(State { time, value: number.to_string().into() })
         }
         _ => None,
@@ -80,7 +80,7 @@ impl Ordered {
     /// The rooms that it goes to. Stored events are checked apart.
     fn rooms(&self) -> Vec<Room> {
         let own = match self.what {
-            What::Status { campaign, .. } | What::Other { campaign } => Some(Room::Campaign(campaign)),
+            What::Status { topic, .. } | What::Other { topic } => Some(Room::Topic(topic)),
             What::Personal { user } => Some(Room::User(user)),
             What::Silent { .. } | What::NoteTo { .. } | What::NoteToOwner { .. } => return Vec::new(),
         };
@@ -101,11 +101,11 @@ impl Told<'_> {
         self.nothing_comes_twice_or_out_of_order()?;
         for stay in &self.stays {
             match stay.room {
-                Room::Campaign(campaign) => self.snapshots_have_a_place(stay, campaign)?,
+                Room::Topic(topic) => self.snapshots_have_a_place(stay, topic)?,
                 Room::User(user) => self.a_members_copies_all_come(stay, user)?,
             }
         }
-        (0..CAMPAIGNS).try_for_each(|campaign| self.the_client_ends_in_the_true_state(campaign))?;
+        (0..TOPICS).try_for_each(|topic| self.the_client_ends_in_the_true_state(topic))?;
         self.membership_is_what_it_was_told()?;
         check_notes(self)
     }
@@ -162,7 +162,7 @@ impl Told<'_> {
                 let after_leaving = open.is_some_and(|entry| entry.word == Word::Unsubscribed(room));
                 self.fail(after_leaving, "an ack without its `unsubscribed`")
             }
-            Word::Subscribed(room @ Room::Campaign(_)) => {
+            Word::Subscribed(room @ Room::Topic(_)) => {
                 let after_snapshot = matches!(before, Some(Word::Snapshot(_)));
                 self.fail(after_snapshot, &format!("`subscribed` to {room:?} without a snapshot"))
             }
@@ -263,7 +263,7 @@ impl Told<'_> {
 
     /// For each snapshot there is a place in the order, between taking the subscribe and `subscribed`, such
     /// that it shows the newest state before the place, and exactly the events after it follow.
-    fn snapshots_have_a_place(&self, stay: &Stay, campaign: usize) -> Verdict {
+    fn snapshots_have_a_place(&self, stay: &Stay, topic: usize) -> Verdict {
         let mut oldest = self.first_taken(stay.from);
         for index in stay.from..stay.to {
             if self.journal[index].word != Word::Subscribed(stay.room) {
@@ -276,17 +276,14 @@ impl Told<'_> {
             let newest = self.journal[index].at;
             let Word::Snapshot(shown) = &self.journal[index - 1].word else { continue };
             self.nothing_is_dropped_needlessly(stay, shown, oldest)?;
-            let fits = (oldest..=newest).any(|place| self.is_place(place, shown, index, stay, campaign));
-            self.fail(
-                fits,
-                &format!("no place for the snapshot {shown} of {campaign} in {oldest}..={newest}"),
-            )?;
+            let fits = (oldest..=newest).any(|place| self.is_place(place, shown, index, stay, topic));
+            self.fail(fits, &format!("no place for the snapshot {shown} of {topic} in {oldest}..={newest}"))?;
         }
         Ok(())
     }
 
-    fn is_place(&self, place: usize, shown: &str, index: usize, stay: &Stay, campaign: usize) -> bool {
-        if as_shown(truth(self.world, campaign, place).as_ref()) != shown {
+    fn is_place(&self, place: usize, shown: &str, index: usize, stay: &Stay, topic: usize) -> bool {
+        if as_shown(truth(self.world, topic, place).as_ref()) != shown {
             return false;
         }
         let follow: HashSet<usize> = self.events(index, stay.to).collect();
@@ -313,10 +310,9 @@ impl Told<'_> {
     }
 
     /// A client that applies what it is shown unless its time is older ends in the true state.
-    fn the_client_ends_in_the_true_state(&self, campaign: usize) -> Verdict {
-        let silent =
-            |event: &Ordered| matches!(event.what, What::Silent { campaign: of, .. } if of == campaign);
-        let is_in = self.stays.iter().any(|stay| stay.open && stay.room == Room::Campaign(campaign));
+    fn the_client_ends_in_the_true_state(&self, topic: usize) -> Verdict {
+        let silent = |event: &Ordered| matches!(event.what, What::Silent { topic: of, .. } if of == topic);
+        let is_in = self.stays.iter().any(|stay| stay.open && stay.room == Room::Topic(topic));
         if !is_in || self.life.died.is_some() || self.world.events.iter().any(silent) {
             return Ok(());
         }
@@ -324,11 +320,11 @@ impl Told<'_> {
         for (index, entry) in self.journal.iter().enumerate() {
             let next = self.journal.get(index + 1).map(|entry| &entry.word);
             let news = match &entry.word {
-                Word::Snapshot(shown) if next == Some(&Word::Subscribed(Room::Campaign(campaign))) => {
+                Word::Snapshot(shown) if next == Some(&Word::Subscribed(Room::Topic(topic))) => {
                     Some((time_of(shown), shown.clone()))
                 }
                 Word::Event(number) if shows.is_some() => {
-                    let state = state_of(&self.world.events[*number], *number, campaign);
+                    let state = state_of(&self.world.events[*number], *number, topic);
                     state.map(|state| (state.time, as_shown(Some(&state))))
                 }
                 _ => None,
@@ -337,7 +333,7 @@ impl Told<'_> {
                 shows = news;
             }
         }
-        let truth = as_shown(truth(self.world, campaign, self.world.events.len()).as_ref());
+        let truth = as_shown(truth(self.world, topic, self.world.events.len()).as_ref());
         let shown = shows.map(|(_, shown)| shown);
         self.fail(
             shown.as_ref() == Some(&truth),
@@ -350,7 +346,7 @@ impl Told<'_> {
         let (house, place) = (&self.world.house, self.life.place);
         let ledger: Vec<String> = house.ledger.rooms_of(place.uid).iter().map(ToString::to_string).collect();
         for number in 0..2 {
-            for room in [Room::Campaign(number), Room::User(number)] {
+            for room in [Room::Topic(number), Room::User(number)] {
                 let told = is_told(room) && self.life.died.is_none();
                 let known = (ledger.contains(&room.name()), house.is_live(place, &room.name()));
                 let dead = self.life.died.is_some(); // its slot may be another's

@@ -32,7 +32,7 @@ pub struct Entry {
 fn room(name: &str) -> Room {
     let (kind, number) = name.split_once(':').expect("a room's name has a kind");
     let number = number.parse().expect("and a number");
-    if kind == "campaign" { Room::Campaign(number) } else { Room::User(number) }
+    if kind == "topic" { Room::Topic(number) } else { Room::User(number) }
 }
 
 fn word(text: &str) -> Word {

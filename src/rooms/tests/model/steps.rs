@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use super::super::house::NO_LIMITS;
 use crate::rooms::ledger::Limits;
 
-/// Campaigns and users, and sockets at one time.
-pub const CAMPAIGNS: usize = 2;
+/// Topics and users, and sockets at one time.
+pub const TOPICS: usize = 2;
 pub const USERS: usize = 2;
 pub const SEATS: usize = 4;
 pub const LANES: usize = 2;
@@ -15,24 +15,24 @@ pub const LANES: usize = 2;
 /// Something that is published.
 #[derive(Clone, Copy, Debug)]
 pub enum What {
-    /// A campaign's state with a time, to its room and its owner's.
-    Status { campaign: usize, time: i64 },
+    /// A topic's state with a time, to its room and its owner's.
+    Status { topic: usize, time: i64 },
     /// The same, without a message to clients.
-    Silent { campaign: usize, time: i64 },
-    /// Another event of a campaign.
-    Other { campaign: usize },
+    Silent { topic: usize, time: i64 },
+    /// Another event of a topic.
+    Other { topic: usize },
     /// An event to a user's room that is not stored.
     Personal { user: usize },
     /// A stored event for a user.
     NoteTo { user: usize },
-    /// A stored event for whoever owns a campaign.
-    NoteToOwner { campaign: usize },
+    /// A stored event for whoever owns a topic.
+    NoteToOwner { topic: usize },
 }
 
 /// A room that a client may ask for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Room {
-    Campaign(usize),
+    Topic(usize),
     User(usize),
 }
 
@@ -78,18 +78,18 @@ pub enum Step {
 fn what() -> impl Strategy<Value = What> {
     let times = 0..5i64;
     prop_oneof![
-        6 => (0..CAMPAIGNS, times.clone()).prop_map(|(campaign, time)| What::Status { campaign, time }),
-        1 => (0..CAMPAIGNS, times).prop_map(|(campaign, time)| What::Silent { campaign, time }),
-        3 => (0..CAMPAIGNS).prop_map(|campaign| What::Other { campaign }),
+        6 => (0..TOPICS, times.clone()).prop_map(|(topic, time)| What::Status { topic, time }),
+        1 => (0..TOPICS, times).prop_map(|(topic, time)| What::Silent { topic, time }),
+        3 => (0..TOPICS).prop_map(|topic| What::Other { topic }),
         2 => (0..USERS).prop_map(|user| What::Personal { user }),
         2 => (0..USERS).prop_map(|user| What::NoteTo { user }),
-        1 => (0..CAMPAIGNS).prop_map(|campaign| What::NoteToOwner { campaign }),
+        1 => (0..TOPICS).prop_map(|topic| What::NoteToOwner { topic }),
     ]
 }
 
 fn room() -> impl Strategy<Value = Room> {
     prop_oneof![
-        4 => (0..CAMPAIGNS).prop_map(Room::Campaign),
+        4 => (0..TOPICS).prop_map(Room::Topic),
         3 => (0..USERS).prop_map(Room::User),
     ]
 }
@@ -113,9 +113,9 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let owner = prop_oneof![3 => (0..USERS).prop_map(Some), 1 => Just(None)];
     let store = prop_oneof![
-        4 => (0..CAMPAIGNS).prop_map(Step::CommitState),
+        4 => (0..TOPICS).prop_map(Step::CommitState),
         3 => (1..4usize).prop_map(Step::CommitNotes),
-        1 => (0..CAMPAIGNS, owner).prop_map(|(campaign, to)| Step::Owner(campaign, to)),
+        1 => (0..TOPICS, owner).prop_map(|(topic, to)| Step::Owner(topic, to)),
         4 => (0..4usize).prop_map(Step::Load),
         9 => Just(Step::Told),
     ];

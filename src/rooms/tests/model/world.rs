@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use proptest::test_runner::TestCaseError;
 
 use super::super::house::*;
-use super::steps::{CAMPAIGNS, LANES, Mood, Room, SEATS, Step, What};
+use super::steps::{LANES, Mood, Room, SEATS, Step, TOPICS, What};
 use crate::ids::{Place, Uid};
 use crate::rooms::ledger::{Confirmed, Limits};
 use crate::rooms::request::{CaughtUp, Found, ReadAnswer};
@@ -15,7 +15,7 @@ pub type Verdict = Result<(), TestCaseError>;
 
 /// What the writer is given; the number is the event's.
 pub enum Record {
-    State { campaign: usize, state: State },
+    State { topic: usize, state: State },
     Note { number: usize, to: To },
 }
 
@@ -73,14 +73,14 @@ impl Life {
 enum Report {
     Confirmed(Confirmed),
     Aliases { room: RoomName, generation: u64, names: Vec<RoomName> },
-    Moved { campaign: usize, to: Option<usize> },
+    Moved { topic: usize, to: Option<usize> },
 }
 
 /// The database. A row's mark is its index and one.
 pub struct Store {
-    pub states: [Option<State>; CAMPAIGNS],
+    pub states: [Option<State>; TOPICS],
     pub rows: Vec<(usize, usize)>,
-    owners: [Option<usize>; CAMPAIGNS],
+    owners: [Option<usize>; TOPICS],
 }
 
 pub struct World {
@@ -91,9 +91,9 @@ pub struct World {
     limits: Limits,
     seats: [Option<usize>; SEATS],
     /// Owners as the registry has been told.
-    told: [Option<usize>; CAMPAIGNS],
+    told: [Option<usize>; TOPICS],
     pub owners_changed: bool,
-    states: [Option<(State, u64)>; CAMPAIGNS],
+    states: [Option<(State, u64)>; TOPICS],
     notes: VecDeque<(u64, usize, To)>,
     reports: VecDeque<Report>,
     answers: Vec<(OpenRead, ReadAnswer)>,
@@ -101,8 +101,8 @@ pub struct World {
     pub unread: HashSet<Uid>,
 }
 
-pub fn campaign(number: usize) -> String {
-    format!("campaign:{number}")
+pub fn topic(number: usize) -> String {
+    format!("topic:{number}")
 }
 
 pub fn user(number: usize) -> String {
@@ -116,18 +116,18 @@ fn owner(number: usize) -> String {
 impl Room {
     pub fn name(self) -> String {
         match self {
-            Room::Campaign(number) => campaign(number),
+            Room::Topic(number) => topic(number),
             Room::User(number) => user(number),
         }
     }
 }
 
 fn status_of(of: usize, time: i64, text: &str) -> Publication<Record> {
-    let record = Some(Record::State { campaign: of, state: state(time, text) });
-    Publication { record, ..status(time, text, &[&campaign(of), &owner(of)]) }
+    let record = Some(Record::State { topic: of, state: state(time, text) });
+    Publication { record, ..status(time, text, &[&topic(of), &owner(of)]) }
 }
 
-pub fn initial_states() -> [Option<State>; CAMPAIGNS] {
+pub fn initial_states() -> [Option<State>; TOPICS] {
     [Some(state(1, "stored")), None]
 }
 
@@ -162,9 +162,9 @@ impl World {
             Step::Lane(lane) => drop(self.house.handle(lane)),
             Step::See(which, mood) => self.see(which, mood),
             Step::Post(which) => self.post(which),
-            Step::CommitState(campaign) => self.commit_state(campaign),
+            Step::CommitState(topic) => self.commit_state(topic),
             Step::CommitNotes(count) => (0..count).for_each(|_| self.commit_note()),
-            Step::Owner(campaign, to) => self.change_owner(campaign, to),
+            Step::Owner(topic, to) => self.change_owner(topic, to),
             Step::Load(which) => self.load(which),
             Step::Told => self.hear_report(),
             Step::Wait(ms) => self.house.now += ms,
@@ -260,21 +260,19 @@ impl World {
         let number = self.events.len();
         let text = number.to_string();
         let copy_to = match what {
-            What::Status { campaign, .. } | What::Silent { campaign, .. } => self.told[campaign],
+            What::Status { topic, .. } | What::Silent { topic, .. } => self.told[topic],
             _ => None,
         };
         self.events.push(Ordered { what, copy_to });
         let note_to =
             |name: &str, to| Publication { record: Some(Record::Note { number, to }), ..note(&text, name) };
         match what {
-            What::Status { campaign, time } => status_of(campaign, time, &text),
-            What::Silent { campaign, time } => {
-                Publication { event: None, ..status_of(campaign, time, &text) }
-            }
-            What::Other { campaign: of } => event(&text, &[&campaign(of)]),
+            What::Status { topic, time } => status_of(topic, time, &text),
+            What::Silent { topic, time } => Publication { event: None, ..status_of(topic, time, &text) },
+            What::Other { topic: of } => event(&text, &[&topic(of)]),
             What::Personal { user: to } => event(&text, &[&user(to)]),
             What::NoteTo { user: to } => note_to(&user(to), To::User(to)),
-            What::NoteToOwner { campaign } => note_to(&owner(campaign), To::OwnerOf(campaign)),
+            What::NoteToOwner { topic } => note_to(&owner(topic), To::OwnerOf(topic)),
         }
     }
 
@@ -284,8 +282,8 @@ impl World {
     fn hand_to_writer(&mut self, place: u64, record: Record) {
         match record {
             Record::Note { number, to } => self.notes.push_back((place, number, to)),
-            Record::State { campaign, state } => {
-                let waiting = &mut self.states[campaign];
+            Record::State { topic, state } => {
+                let waiting = &mut self.states[topic];
                 if waiting.as_ref().is_none_or(|(newest, _)| state.time >= newest.time) {
                     *waiting = Some((state, place));
                 }
@@ -300,7 +298,7 @@ impl World {
         if stored.as_ref().is_none_or(|stored| state.time >= stored.time) {
             *stored = Some(state);
         }
-        let confirmed = Confirmed::State { room: campaign(of).into(), time, place };
+        let confirmed = Confirmed::State { room: topic(of).into(), time, place };
         self.reports.push_back(Report::Confirmed(confirmed));
     }
 
@@ -308,7 +306,7 @@ impl World {
         let Some((place, number, to)) = self.notes.pop_front() else { return };
         let owner = match to {
             To::User(user) => Some(user),
-            To::OwnerOf(campaign) => self.store.owners[campaign],
+            To::OwnerOf(topic) => self.store.owners[topic],
         };
         self.store.rows.extend(owner.map(|owner| (number, owner)));
         let mark = owner.map(|_| self.store.rows.len() as i64);
@@ -316,11 +314,11 @@ impl World {
         self.reports.push_back(Report::Confirmed(Confirmed::Item { place, room, mark }));
     }
 
-    fn change_owner(&mut self, campaign: usize, to: Option<usize>) {
-        if self.store.owners[campaign] != to {
-            self.store.owners[campaign] = to;
+    fn change_owner(&mut self, topic: usize, to: Option<usize>) {
+        if self.store.owners[topic] != to {
+            self.store.owners[topic] = to;
             self.owners_changed = true;
-            self.reports.push_back(Report::Moved { campaign, to });
+            self.reports.push_back(Report::Moved { topic, to });
         }
     }
 
@@ -329,9 +327,9 @@ impl World {
             return;
         }
         let load = self.house.loads.remove(which % self.house.loads.len());
-        let owned = (0..CAMPAIGNS)
-            .filter(|campaign| self.store.owners[*campaign].is_some_and(|owner| *user(owner) == *load.room));
-        let names = owned.map(|campaign| owner(campaign).into()).collect();
+        let owned = (0..TOPICS)
+            .filter(|topic| self.store.owners[*topic].is_some_and(|owner| *user(owner) == *load.room));
+        let names = owned.map(|topic| owner(topic).into()).collect();
         self.reports.push_back(Report::Aliases { room: load.room, generation: load.generation, names });
     }
 
@@ -342,10 +340,10 @@ impl World {
             Some(Report::Aliases { room, generation, names }) => {
                 self.house.step(|ledger, now, out| ledger.loaded(&room, generation, Some(names), now, out));
             }
-            Some(Report::Moved { campaign, to }) => {
-                self.told[campaign] = to;
+            Some(Report::Moved { topic, to }) => {
+                self.told[topic] = to;
                 let to: Option<RoomName> = to.map(|to| user(to).into());
-                self.house.step(|ledger, _, _| ledger.move_alias(&owner(campaign).into(), to.as_ref()));
+                self.house.step(|ledger, _, _| ledger.move_alias(&owner(topic).into(), to.as_ref()));
             }
         }
     }
@@ -369,8 +367,8 @@ impl World {
     }
 
     fn look_up(&self, read: &OpenRead) -> ReadAnswer {
-        if let Some(campaign) = (0..CAMPAIGNS).find(|number| *campaign(*number) == *read.room) {
-            return found(self.store.states[campaign].clone());
+        if let Some(topic) = (0..TOPICS).find(|number| *topic(*number) == *read.room) {
+            return found(self.store.states[topic].clone());
         }
         let own = self.lives.iter().find(|life| life.place.uid == read.uid).map(|life| life.user);
         let Some(own) = own.filter(|own| *user(*own) == *read.room) else {
@@ -410,7 +408,7 @@ impl World {
             self.house.settle();
             self.see(0, Mood::Fine);
             self.post(0);
-            (0..CAMPAIGNS).for_each(|campaign| self.commit_state(campaign));
+            (0..TOPICS).for_each(|topic| self.commit_state(topic));
             self.commit_note();
             self.load(0);
             self.hear_report();
