@@ -78,3 +78,25 @@ fn records_go_to_the_writer_with_their_place_also_where_nobody_listens() {
     house.publish(vec![record("one"), event("y", &["r:a"]), record("three")]);
     assert_eq!(house.records, [(1, "one"), (3, "three")]);
 }
+
+#[test]
+fn a_socket_that_has_it_already_is_left_out_and_nobody_else() {
+    let mut house = House::<()>::new(2, NO_LIMITS);
+    let (has_it, same_lane, same_slot) = (house.connect(0, 0), house.connect(0, 1), house.connect(1, 0));
+    for socket in [has_it, same_lane, same_slot] {
+        house.join(socket, "r:a", 0, in_at_once());
+        house.join(socket, "r:b", 0, in_at_once());
+    }
+    let left_out = || Publication { except: Some(has_it), ..event("x", &["r:a", "r:b"]) };
+    house.publish(vec![left_out(), event("y", &["r:a"])]);
+    house.settle();
+    assert_eq!(house.said(has_it)[2..], ["event y"]);
+    assert_eq!(house.said(same_lane)[2..], ["event x", "event y"]);
+    assert_eq!(house.said(same_slot)[2..], ["event x", "event y"]);
+    house.die(has_it);
+    let next = house.connect(0, 0);
+    house.join(next, "r:a", 0, in_at_once());
+    house.publish(vec![left_out()]);
+    house.settle();
+    assert_eq!(house.said(next), ["subscribed r:a", "event x"], "who has its slot now is another");
+}

@@ -278,3 +278,21 @@ fn who_was_let_in_without_the_store_gets_what_it_missed_when_it_asks_again() {
         assert_eq!(again(&mut house, socket), 5);
     }
 }
+
+#[test]
+fn what_can_never_be_written_goes_out_and_is_not_waited_for() {
+    let (mut house, socket) = live();
+    let dropped = |house: &mut House<()>, place| {
+        house.step(|ledger, _, out| ledger.confirmed(Confirmed::Dropped { place }, out));
+        house.settle();
+    };
+    house.publish(vec![note("n4", OWN), note("n5", OWN), status(1, "kept", &["r:a"])]);
+    house.settle();
+    dropped(&mut house, 1);
+    assert_eq!(house.said(socket), ["note n4"]);
+    house.wait(250);
+    assert_eq!((house.said(socket), house.ledger.unconfirmed()), (vec!["note n5".to_owned()], 2));
+    dropped(&mut house, 2);
+    dropped(&mut house, 3);
+    assert_eq!((house.said(socket), house.ledger.unconfirmed()), (vec![], 0));
+}
