@@ -5,10 +5,13 @@ use std::sync::{Arc, OnceLock};
 use actix::Recipient;
 
 use crate::events::route::{campaign_room, owner_alias, user_room};
+use crate::events::server::campaign_status;
 use crate::metrics::Metrics;
-use crate::rooms::ledger::{AliasLoad, Confirmed};
+use crate::rooms::State;
+use crate::rooms::ledger::{AliasLoad, Confirmed, StateRead};
 use crate::rooms::registry::{FromStore, Journal};
-use crate::store::{self, Record, Store};
+use crate::rooms::request::RoomState;
+use crate::store::{self, CampaignState, Record, Store};
 
 /// The registry as the store reports to it; set when the registry starts.
 pub type ToRegistry = Arc<OnceLock<Recipient<FromStore>>>;
@@ -49,6 +52,27 @@ impl Journal<Record> for StoreJournal {
             answer(owned.ok().map(|campaigns| campaigns.iter().map(|id| owner_alias(id)).collect()));
         });
     }
+
+    fn has_state(&self, room: &str) -> bool {
+        room.starts_with("campaign:")
+    }
+
+    fn read_state(&self, read: StateRead) {
+        let registry = Arc::clone(&self.registry);
+        let Some(campaign) = read.room.strip_prefix("campaign:").map(str::to_owned) else { return };
+        self.store.campaign(&campaign.clone(), "", move |found| {
+            let found = found.ok().map(|found| room_state(campaign, found.row));
+            tell(&registry, FromStore::State { read, found });
+        });
+    }
+}
+
+/// What the store holds of a campaign, for all its members.
+pub fn room_state(campaign: String, row: Option<CampaignState>) -> RoomState {
+    let metadata = row.as_ref().and_then(|row| row.metadata.clone());
+    let state = row.and_then(|row| Some(State { time: row.status_at?, value: row.status?.into() }));
+    let snapshot = move |state: Option<&State>| campaign_status(&campaign, metadata.as_deref(), state);
+    RoomState { state, snapshot: Arc::new(snapshot) }
 }
 
 fn tell(registry: &ToRegistry, what: FromStore) {

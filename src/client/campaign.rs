@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
-
 use super::answers::{Membership, Target, about, refuse};
 use super::{Client, Hub, Request, asked};
 use crate::auth::{User, permissions};
+use crate::bridge::journal::room_state;
+use crate::events::Code;
 use crate::events::route::campaign_room;
-use crate::events::server::CampaignStatus;
-use crate::events::{Code, Stamp, names};
-use crate::protocol::frame::Event;
-use crate::rooms::State;
 use crate::rooms::registry::FromSocket;
-use crate::rooms::request::{Found, Join, LeaveRoom, Read, ReadAnswer, Reply};
+use crate::rooms::request::{Found, Join, LeaveRoom, Read, ReadAnswer, Reply, RoomState};
 use crate::store::{self, CampaignRead, CampaignState, Store};
 
 const EXPECTED: &str = "expected {campaignId}: a string of 1 to 128 characters without white space";
@@ -84,19 +80,6 @@ fn may_join(user: &User, campaign: &str, read: &CampaignRead) -> bool {
 }
 
 fn found(campaign: Box<str>, row: Option<CampaignState>) -> Found {
-    let metadata = row.as_ref().and_then(|row| row.metadata.clone());
-    let state = row.and_then(|row| Some(State { time: row.status_at?, value: row.status?.into() }));
-    let snapshot = move |state: Option<&State>| snapshot(&campaign, metadata.as_deref(), state);
-    Found { state, snapshot: Some(Box::new(snapshot)), ..Found::default() }
-}
-
-/// `campaign:status`: an unknown campaign has nulls, of which an event gives status and time.
-fn snapshot(campaign: &str, metadata: Option<&str>, state: Option<&State>) -> Event {
-    let data = CampaignStatus {
-        campaign_id: campaign,
-        status: state.map(|state| &*state.value),
-        metadata: metadata.and_then(|text| serde_json::from_str::<&RawValue>(text).ok()),
-        timestamp: state.map(|state| Stamp(state.time)),
-    };
-    Event::new(names::CAMPAIGN_STATUS, &data)
+    let RoomState { state, snapshot } = room_state(campaign.into(), row);
+    Found { state, snapshot: Some(Box::new(move |state| snapshot(state))), ..Found::default() }
 }

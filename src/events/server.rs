@@ -4,10 +4,13 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::codes::Code;
+use super::names;
 use super::stamp::Stamp;
 use super::system::ServiceStatus;
 use super::words::words;
 use crate::clock::Millis;
+use crate::protocol::frame::Event;
+use crate::rooms::State;
 
 words! {
     /// How the hub is.
@@ -41,6 +44,18 @@ pub struct CampaignStatus<'a> {
     pub status: Option<&'a str>,
     pub metadata: Option<&'a RawValue>,
     pub timestamp: Option<Stamp>,
+}
+
+/// The `campaign:status` event: an unknown campaign has nulls, of which an event gives status and time.
+/// `metadata` is JSON text.
+pub fn campaign_status(campaign: &str, metadata: Option<&str>, state: Option<&State>) -> Event {
+    let data = CampaignStatus {
+        campaign_id: campaign,
+        status: state.map(|state| &*state.value),
+        metadata: metadata.and_then(|text| serde_json::from_str(text).ok()),
+        timestamp: state.map(|state| Stamp(state.time)),
+    };
+    Event::new(names::CAMPAIGN_STATUS, &data)
 }
 
 /// A room, as answers name it.

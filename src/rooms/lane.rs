@@ -18,8 +18,9 @@ use bytes::Bytes;
 use super::RoomId;
 use super::members::{Delivery, Effect, JoinOrder, Members, Outlet, Word};
 use super::permits::Permit;
+use super::publication::State;
 use super::registry::{Dropped, FromLane};
-use super::request::{Asked, ReadAnswer, Refused, Reply};
+use super::request::{Asked, ReadAnswer, Refused, Reply, RoomState};
 use super::watch::WatchId;
 use crate::clock;
 use crate::close::CloseReason;
@@ -64,6 +65,26 @@ pub enum Order {
     Refuse(Place, Box<Asked>, Refused),
     /// Let a socket out.
     Leave(Box<Leaving>),
+    /// Tell every socket that is in a room.
+    Tell(Arc<Event>),
+    /// Watch a room for all its members.
+    Refresh {
+        /// The room.
+        room: RoomId,
+        /// The read that begins now.
+        number: u64,
+        /// The newest state that the store may not have yet.
+        kept: Option<State>,
+    },
+    /// Show all members of a room what was read.
+    Refreshed {
+        /// The room.
+        room: RoomId,
+        /// The read.
+        number: u64,
+        /// What the store holds.
+        found: RoomState,
+    },
 }
 
 /// The store's answer to a watch.
@@ -212,6 +233,14 @@ impl Handler<Order> for Lane {
             }
             Order::Refuse(place, asked, why) => self.members.borrow_mut().refuse(place, &asked, why),
             Order::Leave(leaving) => self.members.borrow_mut().leave(&leaving),
+            Order::Tell(event) => self.members.borrow_mut().tell_all(&event),
+            Order::Refresh { room, number, kept } => {
+                self.members.borrow_mut().begin_refresh(room, number, kept);
+            }
+            Order::Refreshed { room, number, found } => {
+                self.members.borrow_mut().end_refresh(room, number, &found);
+                self.waiting += 1; // to be flushed like any event
+            }
         }
         self.carry_out(ctx);
     }

@@ -10,12 +10,13 @@ use actix::prelude::*;
 
 use super::RoomId;
 use super::lane::{Lane, Order};
-use super::ledger::{AliasLoad, Confirmed, Ledger, Limits, Outputs};
+use super::ledger::{AliasLoad, Confirmed, Ledger, Limits, Outputs, StateRead};
 use super::publication::{Publications, RoomName};
-use super::request::{Join, LeaveRoom};
+use super::request::{Join, LeaveRoom, RoomState};
 use crate::clock;
 use crate::ids::Uid;
 use crate::metrics::Metrics;
+use crate::protocol::frame::Event;
 
 /// Where the registry sends what has to be written or looked up; the layer above implements it.
 pub trait Journal<R>: 'static {
@@ -23,7 +24,16 @@ pub trait Journal<R>: 'static {
     fn write(&self, place: u64, record: R);
     /// Loads the other names of a room; the answer comes as [`FromStore::Aliases`].
     fn load_aliases(&self, load: AliasLoad);
+    /// Whether rooms of this name have a state.
+    fn has_state(&self, room: &str) -> bool;
+    /// Reads a room's state; the answer comes as [`FromStore::State`].
+    fn read_state(&self, read: StateRead);
 }
+
+/// Events may be missing: everyone who is in a room is told, and shown its rooms' states anew.
+#[derive(Message, Clone, Debug)]
+#[rtype(result = "()")]
+pub struct Gap(pub Arc<Event>);
 
 /// What one read from a source brought.
 #[derive(Message, Debug)]
@@ -76,6 +86,13 @@ pub enum FromStore {
         /// The answer.
         names: Option<Vec<RoomName>>,
     },
+    /// A room's state; none where the store cannot say.
+    State {
+        /// What was asked.
+        read: StateRead,
+        /// The answer.
+        found: Option<RoomState>,
+    },
     /// An alias belongs to another room now.
     AliasMoved {
         /// The alias.
@@ -121,6 +138,10 @@ impl<R: Unpin + 'static, J: Journal<R> + Unpin> RoomRegistry<R, J> {
     fn step(&mut self, step: impl FnOnce(&mut Ledger<R>, u64, &mut Outputs<R>)) {
         let mut out = Outputs::default();
         step(&mut self.ledger, clock::uptime_ms(), &mut out);
+        self.send_out(out);
+    }
+
+    fn send_out(&self, out: Outputs<R>) {
         for (worker, order) in out.orders {
             self.send(worker, order);
         }
@@ -129,6 +150,9 @@ impl<R: Unpin + 'static, J: Journal<R> + Unpin> RoomRegistry<R, J> {
         }
         for load in out.loads {
             self.journal.load_aliases(load);
+        }
+        for read in out.reads {
+            self.journal.read_state(read);
         }
     }
 
@@ -199,8 +223,19 @@ impl<R: Unpin + 'static, J: Journal<R> + Unpin> Handler<FromStore> for RoomRegis
             FromStore::Aliases { room, generation, names } => {
                 ledger.loaded(&room, generation, names, now, out);
             }
+            FromStore::State { read, found } => ledger.refreshed(read, found, out),
             FromStore::AliasMoved { alias, to } => ledger.move_alias(&alias, to.as_ref()),
         });
+    }
+}
+
+impl<R: Unpin + 'static, J: Journal<R> + Unpin> Handler<Gap> for RoomRegistry<R, J> {
+    type Result = ();
+
+    fn handle(&mut self, Gap(told): Gap, _: &mut Context<Self>) {
+        let mut out = Outputs::default();
+        self.ledger.gap(&told, |room| self.journal.has_state(room), &mut out);
+        self.send_out(out);
     }
 }
 

@@ -96,6 +96,15 @@ pub struct Found {
 /// See [`Found::snapshot`].
 pub type Snapshot = Box<dyn FnOnce(Option<&State>) -> Event + Send>;
 
+/// What the store holds of a room, for all its members.
+#[derive(Clone)]
+pub struct RoomState {
+    /// The stored state.
+    pub state: Option<State>,
+    /// Makes the snapshot of the newer of stored and passing state.
+    pub snapshot: Arc<dyn Fn(Option<&State>) -> Event + Send + Sync>,
+}
+
 /// A socket asks to be let into a room.
 pub struct Join {
     /// The socket.
@@ -135,6 +144,12 @@ pub struct LeaveRoom {
 impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Asked").field("ack", &self.ack).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RoomState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoomState").field("state", &self.state).finish_non_exhaustive()
     }
 }
 

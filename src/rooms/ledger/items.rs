@@ -169,5 +169,6 @@ impl<R> Ledger<R> {
         queues.iter().for_each(|queue| self.take_ready(queue, Some(now), &mut ready));
         self.release(ready, out);
         self.tick_aliases(now, out);
+        self.tick_refreshes(out);
     }
 }

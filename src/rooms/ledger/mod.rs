@@ -2,6 +2,7 @@
 
 mod aliases;
 mod items;
+mod refresh;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ pub use aliases::AliasLoad;
 use aliases::AliasState;
 pub use items::Confirmed;
 use items::WaitingItem;
+pub use refresh::StateRead;
 
 use super::lane::{Batch, Leaving, Order};
 use super::members::{Delivery, JoinOrder};
@@ -43,11 +45,13 @@ pub struct Outputs<R> {
     pub records: Vec<(u64, R)>,
     /// For whoever knows other names of rooms.
     pub loads: Vec<AliasLoad>,
+    /// For whoever knows the states of rooms: after the lanes have been told.
+    pub reads: Vec<StateRead>,
 }
 
 impl<R> Default for Outputs<R> {
     fn default() -> Self {
-        Outputs { orders: Vec::new(), records: Vec::new(), loads: Vec::new() }
+        Outputs { orders: Vec::new(), records: Vec::new(), loads: Vec::new(), reads: Vec::new() }
     }
 }
 
@@ -74,6 +78,7 @@ pub struct Ledger<R> {
     /// Stored events that went out before the store confirmed them.
     unconfirmed: HashMap<RoomName, Vec<(u64, Item, Arc<Event>)>>,
     generation: u64,
+    refreshes: refresh::Refreshes,
     _record: std::marker::PhantomData<R>,
 }
 
@@ -83,6 +88,8 @@ struct Room {
     /// Members by worker.
     workers: SmallVec<[u32; 2]>,
     alias: AliasState,
+    /// The read after a gap that is under way.
+    refresh: Option<u64>,
 }
 
 struct Joined {
@@ -109,6 +116,7 @@ impl<R> Ledger<R> {
             waiting_at: HashMap::new(),
             unconfirmed: HashMap::new(),
             generation: 0,
+            refreshes: refresh::Refreshes::default(),
             _record: std::marker::PhantomData,
         }
     }
@@ -231,7 +239,13 @@ impl<R> Ledger<R> {
     }
 
     fn make_room(&mut self, name: &RoomName) -> RoomId {
-        let room = Room { name: name.clone(), count: 0, workers: SmallVec::new(), alias: AliasState::None };
+        let room = Room {
+            name: name.clone(),
+            count: 0,
+            workers: SmallVec::new(),
+            alias: AliasState::None,
+            refresh: None,
+        };
         let id = self.free.pop().unwrap_or_else(|| {
             self.rooms.push(None);
             RoomId(self.rooms.len() as u32 - 1)

@@ -1,18 +1,20 @@
 //! What a lane knows, pure: which of its worker's sockets are in which rooms, and who is about to be.
 
+mod refresh;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::RoomId;
-use super::lane::Leaving;
-use super::publication::{Item, State};
-use super::request::{Asked, CaughtUp, Found, Read, ReadAnswer, Refused};
-use super::watch::{Marks, Watch, WatchId};
 use crate::ids::{Place, Uid};
 use crate::protocol::ack::{AckRef, Outcome};
 use crate::protocol::frame::Event;
+use crate::rooms::RoomId;
+use crate::rooms::lane::Leaving;
+use crate::rooms::publication::{Item, State};
+use crate::rooms::request::{Asked, CaughtUp, Found, Read, ReadAnswer, Refused};
+use crate::rooms::watch::{Marks, Watch, WatchId};
 use crate::socket::Slot;
 
 /// Where a lane's words go: the outboxes of its worker, or a test's notebook.
@@ -72,7 +74,7 @@ pub struct JoinOrder {
     pub kept: Option<State>,
     /// Stored events that the store may not have yet.
     pub items: Vec<(Arc<str>, Arc<Event>)>,
-    /// See [`super::request::Join::caught_up`].
+    /// See [`crate::rooms::request::Join::caught_up`].
     pub caught_up: Option<CaughtUp>,
 }
 
@@ -111,6 +113,8 @@ pub struct Members<O> {
     /// By slot: what its socket has been sent of its own stored events.
     marks: HashMap<Slot, Marks>,
     watches: HashMap<WatchId, Watch>,
+    /// Rooms that are read anew for all their members: the read's number and the newest state that passed.
+    refreshes: HashMap<RoomId, (u64, Option<State>)>,
     watching: HashMap<Slot, SmallVec<[WatchId; 1]>>,
     /// Watches by the time they must have been answered, in milliseconds of the uptime.
     deadlines: VecDeque<(u64, WatchId)>,
@@ -144,6 +148,7 @@ impl<O: Outlet> Members<O> {
             memberships: Vec::new(),
             marks: HashMap::new(),
             watches: HashMap::new(),
+            refreshes: HashMap::new(),
             watching: HashMap::new(),
             deadlines: VecDeque::new(),
             patience,
@@ -167,6 +172,9 @@ impl<O: Outlet> Members<O> {
             }
         }
         self.show_watches(delivery);
+        if let (Some(room), Some(state)) = (delivery.own, &delivery.state) {
+            self.pass_refresh(room, state);
+        }
     }
 
     fn fan_out(&mut self, rooms: &[RoomId], event: &Event) {
@@ -479,6 +487,7 @@ impl<O: Outlet> Members<O> {
         let Some(&moved) = live.get(at as usize) else {
             if live.is_empty() {
                 *live = Vec::new();
+                self.refreshes.remove(&room);
             }
             return;
         };
