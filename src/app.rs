@@ -18,17 +18,19 @@ use crate::bridge::{BusHandle, LinkEvent, MemoryBridge, OnLink, RedisBridge, Sin
 use crate::client::{Hub, Shared as ClientShared};
 use crate::config::Config;
 use crate::config::limits::OnConnectionLimit;
-use crate::events::{Campaigns, Rules};
-use crate::http::health::Health;
+use crate::events::{Campaigns, Rules, Stamp, names, server};
 use crate::http::{self, Api};
 use crate::metrics::Metrics;
+use crate::protocol::frame::Event;
+use crate::pulse::beat::Watched;
+use crate::pulse::{Health, Pulse};
 use crate::rooms::lane::Drain;
 use crate::rooms::ledger::Limits;
 use crate::rooms::manager::{self, OnLimit};
-use crate::rooms::registry::{LaneUp, Publish};
+use crate::rooms::registry::{Gap, LaneUp, Publish};
 use crate::rooms::{ConnectionManager, Lane, Permits, RoomRegistry};
 use crate::store::{Record, Store, StoreError, StoreOptions};
-use crate::transport::server::{self, HttpOptions, Service};
+use crate::transport::server::{HttpOptions, Service, start};
 use crate::transport::worker::{Central, Shared};
 use crate::transport::{Gate, Options, Origins, TrustedProxies};
 
@@ -70,8 +72,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), AppError> {
     let parts = Parts::build(config)?;
-    let (server, handle) =
-        server::start(listener, parts.http_options(), parts.shared.clone(), parts.clone())?;
+    let (server, handle) = start(listener, parts.http_options(), parts.shared.clone(), parts.clone())?;
     let server = actix_rt::spawn(server);
     let running = Running { parts: parts.clone() };
     tokio::pin!(shutdown);
@@ -130,6 +131,8 @@ struct Parts {
     clients: Arc<ClientShared>,
     health: Arc<Health>,
     to_registry: ToRegistry,
+    /// The registry, as it hears of gaps; set when it starts.
+    gap_listener: Arc<OnceLock<Recipient<Gap>>>,
     linked: Arc<tokio::sync::Notify>,
     redis: Option<Target>,
     central: Arc<OnceLock<CentralActors>>,
@@ -152,12 +155,19 @@ impl Parts {
             url => Some(Target::parse(url).map_err(|error| AppError::Setting(error.to_string()))?),
         };
         let metrics = Arc::new(Metrics::new());
+        let permits = Permits::new(IN_FLIGHT.0, IN_FLIGHT.1);
         let gate = Arc::new(Gate::default());
         let to_registry = ToRegistry::default();
         let confirm = Arc::clone(&to_registry);
         let store = Store::start(store_options(&config), move |list| journal::confirm(&confirm, list));
         let required = config.health.required.clone();
-        let health = Arc::new(Health::new(Arc::clone(&gate), store.clone(), redis.is_some(), required));
+        let health = Arc::new(Health::new(
+            Arc::clone(&gate),
+            store.clone(),
+            redis.is_some(),
+            required,
+            permits.clone(),
+        ));
         let shared = Shared {
             options: Arc::new(transport_options(&config)?),
             gate,
@@ -171,7 +181,7 @@ impl Parts {
             keys: std::sync::RwLock::new(Arc::new(keys)),
             store,
             metrics,
-            permits: Permits::new(IN_FLIGHT.0, IN_FLIGHT.1),
+            permits,
             version: config.service_version.clone(),
             status: Box::new(move || status.status()),
             store_patience: Duration::from_millis(config.database.timeout_ms),
@@ -185,6 +195,7 @@ impl Parts {
             clients,
             health,
             to_registry,
+            gap_listener: Arc::default(),
             linked: Arc::default(),
             redis,
             central: Arc::default(),
@@ -214,9 +225,20 @@ impl Parts {
         let registry = RoomRegistry::new(self.registry_limits(), journal, Arc::clone(metrics)).start();
         let _ = self.to_registry.set(registry.clone().recipient());
         let manager = ConnectionManager::new(self.manager_limits(), Arc::clone(metrics)).start();
+        let _ = self.gap_listener.set(registry.clone().recipient());
         let publisher = registry.clone().recipient();
         let intake = Arc::new(Intake::new(self.catalogue(), publisher.clone(), Arc::clone(metrics)));
         let bus = self.start_bridge(&intake);
+        Pulse::new(Watched {
+            health: Arc::clone(&self.health),
+            metrics: Arc::clone(metrics),
+            intake: Arc::clone(&intake),
+            permits: self.clients.permits.clone(),
+            registry: registry.clone().recipient(),
+            manager: manager.clone(),
+            publisher: publisher.clone(),
+        })
+        .start();
         let central = Central {
             registry: registry.clone().recipient(),
             from_lanes: registry.clone().recipient(),
@@ -252,7 +274,7 @@ impl Parts {
     /// What happens when the link to the source comes and goes.
     fn on_link(&self) -> OnLink {
         let (health, metrics) = (Arc::clone(&self.health), Arc::clone(&self.shared.metrics));
-        let linked = Arc::clone(&self.linked);
+        let (linked, gap_listener) = (Arc::clone(&self.linked), Arc::clone(&self.gap_listener));
         Arc::new(move |event| match event {
             LinkEvent::Up { first } => {
                 health.note_redis(true);
@@ -264,6 +286,10 @@ impl Parts {
                 health.note_gap();
                 metrics.gaps.with_label_values(&["redis"]).inc();
                 log::warn!("events may be missing: the link to Redis was away for {} ms", until - since);
+                if let Some(listener) = gap_listener.get() {
+                    let gap = server::Gap { source: "redis", since: Stamp(since), until: Stamp(until) };
+                    listener.do_send(Gap(Arc::new(Event::new(names::GAP, &gap))));
+                }
             }
             LinkEvent::Down { reason } => {
                 health.note_redis(false);

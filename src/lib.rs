@@ -23,6 +23,7 @@
 //! | [`cli`] | one file a command: serve, token, publish, migrate, check-config, demo |
 //! | [`app`] | all wiring on one page: store, bus, actors, HTTP server; start and drain |
 //! | [`http`], [`admin`] | the REST API, health, metrics; pages |
+//! | [`pulse`] | how the hub is: health, and what operators see each second |
 //! | [`client`] | what a client may say: one file a kind of event; permissions; answers |
 //! | [`bridge`] | the `RedisBridge` actor and the other sources of messages |
 //! | [`events`] | the catalogue: what comes in, what goes out, to which rooms |
@@ -53,6 +54,8 @@ pub mod client;
 pub mod events;
 #[cfg(feature = "hub")]
 pub mod http;
+#[cfg(feature = "hub")]
+pub mod pulse;
 #[cfg(feature = "hub")]
 pub mod store;
 

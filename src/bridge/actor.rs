@@ -16,6 +16,7 @@ use super::target::Target;
 use super::{OnLink, Sink};
 use crate::ids::Sid;
 use crate::rooms::Permits;
+use crate::vital::Vital;
 
 /// A publication is answered within two seconds: by its read-back, or by the sweep after this long.
 const PATIENCE: Duration = Duration::from_millis(1_900);
@@ -28,6 +29,7 @@ pub struct RedisBridge {
     work: Arc<Notify>,
     /// Until the actor starts.
     parts: Option<(Link, Publisher)>,
+    _vital: Vital,
 }
 
 impl RedisBridge {
@@ -46,7 +48,7 @@ impl RedisBridge {
             heartbeat_refused: AtomicBool::new(false),
         };
         let link = Link { target, inbox, on_link, heartbeat };
-        RedisBridge { outgoing, work, parts: Some((link, publisher)) }
+        RedisBridge { outgoing, work, parts: Some((link, publisher)), _vital: Vital("the bridge") }
     }
 
     fn sweep(&mut self, _: &mut Context<Self>) {

@@ -10,6 +10,7 @@ use super::actor::Stop;
 use super::bus::{Answer, Publish};
 use super::{LinkEvent, Message, OnLink, Sink};
 use crate::rooms::Permits;
+use crate::vital::Vital;
 
 /// The most that is handed on as one batch.
 const BATCH: usize = 256;
@@ -21,12 +22,13 @@ pub struct MemoryBridge {
     permits: Permits,
     sink: Sink,
     on_link: OnLink,
+    _vital: Vital,
 }
 
 impl MemoryBridge {
     /// A bus that takes `permits` for what it hands to `sink`. It is up as soon as it is started.
     pub fn new(permits: Permits, sink: Sink, on_link: OnLink) -> MemoryBridge {
-        MemoryBridge { queue: VecDeque::new(), permits, sink, on_link }
+        MemoryBridge { queue: VecDeque::new(), permits, sink, on_link, _vital: Vital("the in-process bus") }
     }
 
     fn deliver_batch(&mut self) {

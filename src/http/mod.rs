@@ -23,10 +23,10 @@ use crate::bridge::Bus;
 use crate::bridge::intake::Intake;
 use crate::client;
 use crate::events::Campaigns;
+use crate::pulse::Health;
 use crate::transport::Options;
 
 use error::ApiError;
-use health::Health;
 
 /// What the calls need.
 pub struct Api {

@@ -29,6 +29,7 @@ use crate::protocol::ack::ack_frame;
 use crate::protocol::frame::Event;
 use crate::socket::heartbeat::Heartbeat;
 use crate::socket::{SharedOutboxes, Signal, Slot};
+use crate::vital::Vital;
 
 /// What one read from a source brought, ordered; shared by the lanes. The permit goes back when the last
 /// lane is done with it.
@@ -125,6 +126,7 @@ pub struct Lane {
     waiting: u32,
     since: Instant,
     effects: Vec<Effect>,
+    _vital: Vital,
 }
 
 impl Lane {
@@ -137,7 +139,17 @@ impl Lane {
         registry: Recipient<FromLane>,
     ) -> Lane {
         let since = Instant::now();
-        Lane { members, outboxes, heartbeat, tick, registry, waiting: 0, since, effects: Vec::new() }
+        Lane {
+            members,
+            outboxes,
+            heartbeat,
+            tick,
+            registry,
+            waiting: 0,
+            since,
+            effects: Vec::new(),
+            _vital: Vital("a lane"),
+        }
     }
 
     fn deliver(&mut self, batch: &Batch) {

@@ -16,6 +16,7 @@ use crate::ids::{Place, Sid, Uid};
 use crate::metrics::Metrics;
 use crate::protocol::frame::Dialect;
 use crate::socket::{Heard, Peer, Signal};
+use crate::vital::Vital;
 
 /// What happens where a user would get one connection too many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -167,12 +168,18 @@ pub struct ConnectionManager {
     connections: Connections,
     limits: Limits,
     metrics: Arc<Metrics>,
+    _vital: Vital,
 }
 
 impl ConnectionManager {
     /// Nobody is connected yet.
     pub fn new(limits: Limits, metrics: Arc<Metrics>) -> ConnectionManager {
-        ConnectionManager { connections: Connections::default(), limits, metrics }
+        ConnectionManager {
+            connections: Connections::default(),
+            limits,
+            metrics,
+            _vital: Vital("the connection manager"),
+        }
     }
 
     fn note_gone(&self) {

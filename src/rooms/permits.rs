@@ -3,9 +3,11 @@
 //! `do_send` has no bound of its own, so every event in flight holds a permit that the last lane gives
 //! back; a source that finds none stops reading, and so holds back whoever publishes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+use crate::clock;
 
 /// The permits of one hub.
 #[derive(Clone, Debug)]
@@ -17,6 +19,9 @@ struct Inner {
     max_bytes: usize,
     events: AtomicUsize,
     bytes: AtomicUsize,
+    /// How long the last share that came back was in flight, and when it came back; milliseconds.
+    last_flight: AtomicU64,
+    last_back: AtomicU64,
     /// Sources that wait until there is room again.
     waiting: Mutex<Vec<Waker>>,
 }
@@ -27,6 +32,8 @@ pub struct Permit {
     of: Permits,
     events: usize,
     bytes: usize,
+    /// When it was taken, in milliseconds of the uptime.
+    since: u64,
 }
 
 impl Permits {
@@ -37,6 +44,8 @@ impl Permits {
             max_bytes,
             events: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            last_flight: AtomicU64::new(0),
+            last_back: AtomicU64::new(0),
             waiting: Mutex::new(Vec::new()),
         }))
     }
@@ -44,9 +53,11 @@ impl Permits {
     /// Takes a share for what has been read already. It may overdraw: a source asks [`Permits::poll_room`]
     /// before it reads, and one read is bounded.
     pub fn take(&self, events: usize, bytes: usize) -> Permit {
-        self.0.events.fetch_add(events, Ordering::AcqRel);
+        if self.0.events.fetch_add(events, Ordering::AcqRel) == 0 {
+            self.0.last_back.store(clock::uptime_ms(), Ordering::Relaxed);
+        }
         self.0.bytes.fetch_add(bytes, Ordering::AcqRel);
-        Permit { of: self.clone(), events, bytes }
+        Permit { of: self.clone(), events, bytes, since: clock::uptime_ms() }
     }
 
     /// Ready while there is room; else the task is woken when there is again.
@@ -68,6 +79,16 @@ impl Permits {
         (self.0.events.load(Ordering::Acquire), self.0.bytes.load(Ordering::Acquire))
     }
 
+    /// How long events take from their source to the sockets, in milliseconds: of the last share that came
+    /// back, or how long nothing has come back while something is in flight.
+    pub fn delay_ms(&self) -> u64 {
+        if self.in_flight().0 == 0 {
+            return 0;
+        }
+        let stuck = clock::uptime_ms().saturating_sub(self.0.last_back.load(Ordering::Relaxed));
+        self.0.last_flight.load(Ordering::Relaxed).max(stuck)
+    }
+
     fn has_room(&self) -> bool {
         let (events, bytes) = self.in_flight();
         events < self.0.max_events && bytes < self.0.max_bytes
@@ -77,6 +98,9 @@ impl Permits {
 impl Drop for Permit {
     fn drop(&mut self) {
         let inner = &self.of.0;
+        let now = clock::uptime_ms();
+        inner.last_flight.store(now.saturating_sub(self.since), Ordering::Relaxed);
+        inner.last_back.store(now, Ordering::Relaxed);
         inner.events.fetch_sub(self.events, Ordering::AcqRel);
         inner.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
         if self.of.has_room() {

@@ -17,6 +17,7 @@ use crate::clock;
 use crate::ids::Uid;
 use crate::metrics::Metrics;
 use crate::protocol::frame::Event;
+use crate::vital::Vital;
 
 /// Where the registry sends what has to be written or looked up; the layer above implements it.
 pub trait Journal<R>: 'static {
@@ -126,12 +127,19 @@ pub struct RoomRegistry<R: 'static, J> {
     journal: J,
     lanes: Vec<Option<Addr<Lane>>>,
     metrics: Arc<Metrics>,
+    _vital: Vital,
 }
 
 impl<R: Unpin + 'static, J: Journal<R> + Unpin> RoomRegistry<R, J> {
     /// A registry without lanes.
     pub fn new(limits: Limits, journal: J, metrics: Arc<Metrics>) -> Self {
-        RoomRegistry { ledger: Ledger::new(limits), journal, lanes: Vec::new(), metrics }
+        RoomRegistry {
+            ledger: Ledger::new(limits),
+            journal,
+            lanes: Vec::new(),
+            metrics,
+            _vital: Vital("the registry"),
+        }
     }
 
     /// Runs a step of the ledger and sends what it wants sent: to the lanes, then to the writer.

@@ -102,8 +102,11 @@ pub struct RoomState {
     /// The stored state.
     pub state: Option<State>,
     /// Makes the snapshot of the newer of stored and passing state.
-    pub snapshot: Arc<dyn Fn(Option<&State>) -> Event + Send + Sync>,
+    pub snapshot: SharedSnapshot,
 }
+
+/// See [`RoomState::snapshot`].
+pub type SharedSnapshot = Arc<dyn Fn(Option<&State>) -> Event + Send + Sync>;
 
 /// A socket asks to be let into a room.
 pub struct Join {

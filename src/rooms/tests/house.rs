@@ -10,7 +10,7 @@ use crate::protocol::ack::{AckRef, Outcome};
 use crate::protocol::frame::Event;
 use crate::protocol::socketio::AckId;
 use crate::rooms::lane::Order;
-use crate::rooms::ledger::{AliasLoad, Ledger, Limits, Outputs};
+use crate::rooms::ledger::{AliasLoad, Ledger, Limits, Outputs, StateRead};
 use crate::rooms::members::{Effect, Members, Outlet, Word};
 use crate::rooms::request::{
     Answers, Asked, CaughtUp, Found, Join, LeaveRoom, Read, ReadAnswer, Refused, Reply,
@@ -243,6 +243,8 @@ pub struct House<R> {
     pub loads: Vec<AliasLoad>,
     pub dropped: VecDeque<(Uid, RoomId, u64)>,
     pub reads: Vec<OpenRead>,
+    /// Reads for all members of a room, after a gap.
+    pub room_reads: Vec<StateRead>,
     pub permits: Permits,
     /// How many events were published.
     pub order: usize,
@@ -264,6 +266,7 @@ impl<R> House<R> {
             loads: Vec::new(),
             dropped: VecDeque::new(),
             reads: Vec::new(),
+            room_reads: Vec::new(),
             permits: Permits::new(1_000, 1_000_000),
             order: 0,
             names: HashMap::new(),
@@ -280,6 +283,7 @@ impl<R> House<R> {
         }
         self.records.extend(out.records);
         self.loads.extend(out.loads);
+        self.room_reads.extend(out.reads);
     }
 
     // ── sockets ─────────────────────────────────────────────────────────────────────────────────────────
@@ -338,6 +342,11 @@ impl<R> House<R> {
                     Order::Batch(batch) => batch.deliveries.iter().for_each(|one| lane.members.deliver(one)),
                     Order::Refuse(place, asked, why) => lane.members.refuse(place, &asked, why),
                     Order::Leave(leaving) => lane.members.leave(&leaving),
+                    Order::Tell(event) => lane.members.tell_all(&event),
+                    Order::Refresh { room, number, kept } => lane.members.begin_refresh(room, number, kept),
+                    Order::Refreshed { room, number, found } => {
+                        lane.members.end_refresh(room, number, &found);
+                    }
                     Order::Join(join) => {
                         let room = join.asked.answers.done().data().trim_matches('"').into();
                         asking = Some((join.place.uid, room));

@@ -6,6 +6,6 @@ mod house;
 mod items;
 mod limits;
 mod model;
-
+mod refresh;
 mod states;
 mod subscribe;
