@@ -55,6 +55,11 @@ impl RedisServer {
         self.process.signal("STOP");
     }
 
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        self.process.signal("CONT");
+    }
+
     /// A connection of one's own.
     pub fn connection(&self) -> Connection {
         Client::open(self.url()).unwrap().get_connection().unwrap()
