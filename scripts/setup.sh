@@ -31,8 +31,7 @@ if [ "$wanted" = test ]; then
   need redis-server has redis-server
   need redis-tools has redis-cli
   need postgresql postgres
-  # only once there are tests that drive a browser
-  if [ -d tests/browser ]; then need chromium chromium; fi
+  need chromium chromium
 fi
 
 for tool in cargo node npm; do

@@ -29,6 +29,7 @@ use crate::rooms::ledger::Limits;
 use crate::rooms::manager::{self, OnLimit};
 use crate::rooms::registry::{Gap, LaneUp, Publish};
 use crate::rooms::{ConnectionManager, Lane, Permits, RoomRegistry};
+use crate::socket::Rate;
 use crate::store::{Record, Store, StoreError, StoreOptions};
 use crate::transport::server::{HttpOptions, Service, start};
 use crate::transport::worker::{Central, Shared};
@@ -173,6 +174,10 @@ impl Parts {
             gate,
             metrics: Arc::clone(&metrics),
             unsent_bytes: or_max(config.limits.unsent_bytes),
+            rate: Rate {
+                per_second: u32::try_from(config.limits.messages_per_second).unwrap_or(u32::MAX),
+                burst: u32::try_from(config.limits.messages_burst).unwrap_or(u32::MAX),
+            },
             auth_timeout_ms: config.auth.timeout_ms,
             read_patience_ms: config.database.timeout_ms,
         };

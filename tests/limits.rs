@@ -96,6 +96,7 @@ over_both! {
         let slow = Handshake { receive_buffer: Some(4_096), ..Handshake::default() };
         let mut stalled = TestClient::open_with(&server, protocol, &slow).unwrap();
         stalled.connect_with(&admin("b"));
+        stalled.skip_initial();
         stalled.emit("subscribe:campaign", json!({"campaignId": "c1"}));
         stalled.wait_for("subscribed");
         // more than what the kernel keeps for a socket on both sides
@@ -188,4 +189,19 @@ fn socketio_a_packet_that_is_none_ends_its_socket_alone() {
     }
     eventually_true("they are gone", || server.connections() == 1);
     assert_untouched(&server, &mut bystander);
+}
+
+over_both! {
+    fn who_says_too_much_is_told_once_a_second_and_each_ack_is_answered(protocol: Protocol) {
+        let server =
+            TestServer::builder().set("limits.messages_per_second", 2).set("limits.messages_burst", 5).start();
+        let mut bystander = member(&server, protocol, &admin("a"));
+        let mut client = server.connect(protocol, &user("u1"));
+        let answers: Vec<Value> = (0..30).map(|_| client.request("ping", Value::Null)).collect();
+        let refused: Vec<&Value> = answers.iter().filter(|answer| answer["ok"] == false).collect();
+        assert!((20..=25).contains(&refused.len()), "{answers:?}");
+        assert_eq!(refused[0]["error"]["code"], "rate_limited");
+        assert!(refused[0]["error"]["retryAfterMs"].as_u64().is_some_and(|ms| ms <= 500), "{}", refused[0]);
+        assert_untouched(&server, &mut bystander);
+    }
 }

@@ -20,6 +20,8 @@ const BACKLOG: i32 = 4_096;
 pub(super) fn run(config: Config, args: &ServeArgs) -> Result<(), Failure> {
     config.require_keys()?;
     config.require_files()?;
+    config.require_served()?;
+    config.ignored_settings().iter().for_each(|line| log::warn!("{line}"));
     let listener = listen(&config)?;
     let address = listener.local_addr().context("the listener has no address")?;
     let demo = args.demo.then(|| demo::Plan::for_hub(&config, address));

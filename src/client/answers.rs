@@ -37,7 +37,14 @@ fn error_outcome(error: &ErrorData<'_>) -> Outcome {
 
 /// Tells a client what went wrong, both ways.
 pub fn refuse(conn: &mut Client<'_>, ack: Option<&AckRef>, error: &ErrorData<'_>) {
-    conn.emit(&error_event(error));
+    refuse_quietly(conn, ack, error, true);
+}
+
+/// Answers an ack with what went wrong; the event goes out only where `tell` says so.
+pub fn refuse_quietly(conn: &mut Client<'_>, ack: Option<&AckRef>, error: &ErrorData<'_>, tell: bool) {
+    if tell {
+        conn.emit(&error_event(error));
+    }
     if let Some(ack) = ack {
         conn.acknowledge(ack, &error_outcome(error));
     }

@@ -152,6 +152,12 @@ impl Namespace for Hub {
         refuse(conn, event.ack.as_ref(), &about(Code::Unauthenticated, &event.name));
     }
 
+    fn flooded(&self, conn: &mut Client<'_>, event: Incoming<'_>, retry_after_ms: u32, tell: bool) {
+        let error = about(Code::RateLimited, &event.name);
+        let error = ErrorData { retry_after_ms: Some(retry_after_ms.into()), ..error };
+        answers::refuse_quietly(conn, event.ack.as_ref(), &error, tell);
+    }
+
     fn message(&self, conn: &mut Client<'_>, message: ToClient) {
         match message {
             ToClient::Admitted(user) => connect::admitted(self, conn, user),

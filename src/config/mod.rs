@@ -14,6 +14,7 @@ mod setting;
 mod suggest;
 #[cfg(test)]
 mod testing;
+mod unserved;
 mod value;
 
 pub mod auth;

@@ -16,11 +16,13 @@ use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message as ActixMessage};
 use serde_json::value::RawValue;
 
+use super::bucket::{Bucket, Rate, Verdict};
 use super::conn::{Conn, Core, Leave, Peer};
 use super::inbox::{Budget, Inbox, Message};
 use super::namespace::{Incoming, Namespace};
 use super::outbox::{Heard, SharedOutboxes, Signal};
 use super::wire::Wire;
+use crate::clock;
 use crate::close::{CloseReason, Farewell};
 use crate::ids::{Place, Sid, Uid};
 use crate::protocol::ack::AckRef;
@@ -43,6 +45,8 @@ pub struct Socket<N: Namespace> {
     state: Option<N::State>,
     wire: Rc<Wire>,
     inbox: Inbox,
+    bucket: Bucket,
+    rate: Rate,
     read_buffer: ReadBuffer,
     phase: Phase,
     /// Dropped when the session ends, whatever way that comes.
@@ -73,6 +77,8 @@ pub struct Start {
     pub peer: Peer,
     /// The largest message, in bytes.
     pub max_payload: usize,
+    /// How much it may say.
+    pub rate: Rate,
     /// The worker it lives in.
     pub worker: u16,
     /// Its number.
@@ -120,6 +126,8 @@ impl<N: Namespace> Socket<N> {
                 state: None,
                 wire,
                 inbox: Inbox::new(start.max_payload, &start.already_read),
+                bucket: Bucket::new(start.rate, clock::uptime_ms()),
+                rate: start.rate,
                 read_buffer,
                 phase: Phase::Open,
                 leave: Some(seat(place)),
@@ -288,9 +296,20 @@ impl<N: Namespace> Socket<N> {
             Ok(event) => {
                 let data = event.args.first().copied();
                 let incoming = Incoming { name: event.name, data, ack: packet.id.map(AckRef::from) };
-                self.with_namespace(ctx, |namespace, conn| namespace.event(conn, incoming));
+                self.hear_said(incoming, ctx);
             }
             Err(_) => self.end(CloseReason::ProtocolError, None, ctx),
+        }
+    }
+
+    /// An event of a client that has been let in, within what it may say.
+    fn hear_said(&mut self, event: Incoming<'_>, ctx: &mut Context<Self>) {
+        match self.bucket.take(self.rate, clock::uptime_ms()) {
+            Verdict::Heard => self.with_namespace(ctx, |namespace, conn| namespace.event(conn, event)),
+            Verdict::Dropped { retry_after_ms, tell } => self.with_namespace(ctx, |namespace, conn| {
+                namespace.flooded(conn, event, retry_after_ms, tell);
+            }),
+            Verdict::Enough => self.end(CloseReason::RateLimited, None, ctx),
         }
     }
 
@@ -305,11 +324,11 @@ impl<N: Namespace> Socket<N> {
             Ok(request) => {
                 let ack = request.id.map(AckRef::from);
                 let incoming = Incoming { name: request.event, data: request.data, ack };
-                let known = self.state.is_some();
-                self.with_namespace(ctx, |namespace, conn| match known {
-                    true => namespace.event(conn, incoming),
-                    false => namespace.stranger(conn, incoming),
-                });
+                if self.state.is_some() {
+                    self.hear_said(incoming, ctx);
+                } else {
+                    self.with_namespace(ctx, |namespace, conn| namespace.stranger(conn, incoming));
+                }
             }
         }
     }

@@ -5,6 +5,7 @@
 //! | [`namespace`] | the trait that a service implements; what a client says comes there |
 //! | [`conn`] | a socket as its namespace sees it: emit, acknowledge, close |
 //! | [`actor`] | the socket's actor: reads, hands packets on, ends the session |
+//! | [`bucket`] | how much a client may say |
 //! | [`inbox`] | bytes → messages: frames, fragments, what is not whole yet |
 //! | [`outbox`] | what waits for the sockets of a worker, shared with its lane |
 //! | [`tree`] | the same frames waiting for many sockets, held once |
@@ -12,6 +13,7 @@
 //! | [`wire`] | the stream underneath |
 
 pub mod actor;
+pub mod bucket;
 pub mod conn;
 pub mod heartbeat;
 pub mod inbox;
@@ -21,6 +23,7 @@ pub mod tree;
 pub mod wire;
 
 pub use actor::{Post, Socket};
+pub use bucket::Rate;
 pub use conn::{Conn, Leave, Peer, Token};
 pub use namespace::{Incoming, Namespace};
 pub use outbox::{Heard, Outboxes, SharedOutboxes, Signal, Slot};

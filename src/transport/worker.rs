@@ -21,7 +21,7 @@ use crate::rooms::registry::{FromLane, FromSocket};
 use crate::rooms::{ConnectionManager, Lane};
 use crate::socket::actor::{ReadBuffer, Start};
 use crate::socket::heartbeat::{Heartbeat, HeartbeatOptions};
-use crate::socket::{Leave, Namespace, Outboxes, Peer, SharedOutboxes, Socket, Wire};
+use crate::socket::{Leave, Namespace, Outboxes, Peer, Rate, SharedOutboxes, Socket, Wire};
 
 /// Bytes that one read takes at most; all sockets of a worker share this buffer.
 const READ_BUFFER: usize = 64 * 1024;
@@ -37,6 +37,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Bytes that may wait for one socket.
     pub unsent_bytes: usize,
+    /// How much a socket may say.
+    pub rate: Rate,
     /// How long a client may take to prove who it is, in milliseconds.
     pub auth_timeout_ms: u64,
     /// How long a snapshot may take, in milliseconds.
@@ -111,6 +113,7 @@ impl<N: Namespace> Worker<N> {
             dialect,
             peer,
             max_payload: self.shared.options.max_payload,
+            rate: self.shared.rate,
             worker: self.index,
             uid: self.next_uid(),
             greeting,
