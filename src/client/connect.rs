@@ -7,19 +7,18 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::record::ConnectionRecord;
+use super::stored::{notification_item, raw};
 use super::{Client, Hub, State, ToClient};
 use crate::auth::{AuthError, User};
 use crate::clock;
 use crate::close::CloseReason;
 use crate::events::server::{Connected, HubStatus, InitialCampaign, InitialSystemStatus, Role};
-use crate::events::user::{Notification, NotificationKind};
-use crate::events::words::Word as _;
 use crate::events::{Code, Stamp, names};
 use crate::protocol::frame::{Dialect, Event};
 use crate::rooms::manager::{Admit, Connection};
 use crate::rooms::request::CaughtUp;
 use crate::socket::Post;
-use crate::store::{self, CampaignRow, Initial, InitialAsk, StoreError, StoredNotification};
+use crate::store::{self, CampaignRow, Initial, InitialAsk, StoreError};
 
 /// The CONNECT payload, or the data of an `auth` message.
 #[derive(Deserialize, Default)]
@@ -176,31 +175,4 @@ fn campaign_item(row: &CampaignRow) -> String {
         metadata: raw(row.metadata.as_deref()),
     };
     serde_json::to_string(&item).unwrap_or_default()
-}
-
-/// A stored notification as it is sent.
-fn notification(item: &StoredNotification) -> Notification<'_> {
-    Notification {
-        id: item.id.as_str().into(),
-        kind: NotificationKind::from_word(&item.kind).unwrap_or(NotificationKind::Info),
-        title: item.title.as_str().into(),
-        message: item.message.as_str().into(),
-        timestamp: Stamp(item.created_at),
-        action_url: item.action_url.as_deref().map(Into::into),
-        metadata: raw(item.metadata.as_deref()),
-        campaign_id: item.campaign_id.as_deref().map(Into::into),
-    }
-}
-
-fn notification_item(item: &StoredNotification) -> String {
-    serde_json::to_string(&notification(item)).unwrap_or_default()
-}
-
-/// A stored notification as the event that it was.
-pub(super) fn notification_event(item: &StoredNotification) -> Event {
-    Event::new(names::NOTIFICATION, &notification(item))
-}
-
-fn raw(json: Option<&str>) -> Option<&RawValue> {
-    json.and_then(|text| serde_json::from_str(text).ok())
 }

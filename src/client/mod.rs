@@ -8,6 +8,7 @@
 //! | [`system`] | `subscribe:system`, `unsubscribe:system` |
 //! | [`notifications`] | `notifications:read` |
 //! | [`answers`] | the words of answers and errors |
+//! | `stored` | stored rows as they are sent |
 //! | `record` | what is recorded of a connection |
 
 pub mod answers;
@@ -15,6 +16,7 @@ pub mod campaign;
 pub mod connect;
 pub mod notifications;
 mod record;
+mod stored;
 pub mod system;
 pub mod user;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::answers::{Membership, Target, about, refuse};
-use super::connect::notification_event;
+use super::stored::notification_event;
 use super::{Client, Hub, Request, asked};
 use crate::auth::{User, permissions};
 use crate::events::Code;

@@ -5,7 +5,7 @@
 //! | [`registry`] | the `RoomRegistry` actor: the one place of order, counts, room → workers |
 //! | [`ledger`] | its state, pure |
 //! | [`lane`] | the `Lane` actor of each worker: members, watches, fan-out |
-//! | [`members`] | its state, pure |
+//! | [`members`] | its state, pure: who is where, who is let in and out, refreshes |
 //! | [`watch`] | how a subscriber gets its snapshot and then the stream, without a gap |
 //! | [`manager`] | the `ConnectionManager` actor: users and their connections |
 //! | [`publication`] | what is handed to the registry: an event and the rooms it goes to |

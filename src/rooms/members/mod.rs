@@ -1,5 +1,6 @@
 //! What a lane knows, pure: which of its worker's sockets are in which rooms, and who is about to be.
 
+mod entry;
 mod refresh;
 
 use std::collections::{HashMap, VecDeque};
@@ -11,9 +12,8 @@ use crate::ids::{Place, Uid};
 use crate::protocol::ack::{AckRef, Outcome};
 use crate::protocol::frame::Event;
 use crate::rooms::RoomId;
-use crate::rooms::lane::Leaving;
 use crate::rooms::publication::{Item, State};
-use crate::rooms::request::{Asked, CaughtUp, Found, Read, ReadAnswer, Refused};
+use crate::rooms::request::{Asked, CaughtUp, Read, Refused};
 use crate::rooms::watch::{Marks, Watch, WatchId};
 use crate::socket::Slot;
 
@@ -177,7 +177,7 @@ impl<O: Outlet> Members<O> {
         }
     }
 
-    fn fan_out(&mut self, rooms: &[RoomId], event: &Event) {
+    pub(super) fn fan_out(&mut self, rooms: &[RoomId], event: &Event) {
         for room in rooms {
             if let Some(room) = self.rooms.get(room.0 as usize) {
                 self.outlet.deliver(&room.live, self.number, event);
@@ -230,218 +230,9 @@ impl<O: Outlet> Members<O> {
         }
     }
 
-    // ── joining ─────────────────────────────────────────────────────────────────────────────────────────
-
-    /// Handles a join in its place in the order (rules 3, 4 and 7).
-    pub fn join(&mut self, order: JoinOrder, now: u64, effects: &mut Vec<Effect>) {
-        let (slot, uid) = (order.place.slot, order.place.uid);
-        if !self.outlet.is_here(slot, uid) {
-            return;
-        }
-        self.remember_marks(slot, order.room, order.caught_up);
-        let Some(read) = order.read else {
-            self.enter(slot, order.room);
-            return self.answer_done(slot, &order.asked);
-        };
-        if self.is_live(slot, order.room) && self.has_had_everything(slot, order.room) {
-            return self.answer_done(slot, &order.asked);
-        }
-        let id = match self.find_watch(slot, order.room) {
-            Some(id) => id,
-            None => {
-                let watch = Watch::new(slot, uid, order.room, order.kept);
-                let id = self.open_watch(watch, now);
-                let since = self.marks.get(&slot).map_or(i64::MAX, |marks| marks.mark);
-                let optional = read.is_optional();
-                effects.push(Effect::Read { watch: id, read, since });
-                // what went out in another's room before is not for this socket
-                let items = if self.is_own_room(slot, order.room) { order.items } else { Vec::new() };
-                if let Some(watch) = self.watches.get_mut(&id) {
-                    (watch.optional, watch.items) = (optional, items);
-                }
-                id
-            }
-        };
-        if let Some(watch) = self.watches.get_mut(&id) {
-            watch.waiting.push(order.asked);
-            watch.request = order.request;
-        }
-    }
-
-    fn remember_marks(&mut self, slot: Slot, room: RoomId, caught_up: Option<CaughtUp>) {
-        let Some(caught_up) = caught_up else { return };
-        let marks = self.marks.entry(slot).or_insert_with(|| Marks::new(caught_up.mark, caught_up.ids));
-        marks.room = Some(room);
-    }
-
-    /// The room's number may be another room's when the socket asks again; its mark stays.
-    fn disown(&mut self, slot: Slot, room: RoomId) {
-        if let Some(marks) = self.marks.get_mut(&slot).filter(|marks| marks.room == Some(room)) {
-            marks.room = None;
-        }
-    }
-
-    fn has_had_everything(&self, slot: Slot, room: RoomId) -> bool {
-        self.marks.get(&slot).is_some_and(|marks| marks.room == Some(room) && !marks.behind)
-    }
-
-    fn is_own_room(&self, slot: Slot, room: RoomId) -> bool {
-        self.marks.get(&slot).is_some_and(|marks| marks.room == Some(room))
-    }
-
-    fn open_watch(&mut self, mut watch: Watch, now: u64) -> WatchId {
-        self.next_watch += 1;
-        let id = WatchId(self.next_watch);
-        let room = self.room_mut(watch.room);
-        watch.at = room.watches.len() as u32;
-        room.watches.push(id);
-        self.watching.entry(watch.slot).or_default().push(id);
-        self.deadlines.push_back((now + self.patience, id));
-        self.watches.insert(id, watch);
-        id
-    }
-
-    fn find_watch(&self, slot: Slot, room: RoomId) -> Option<WatchId> {
-        let ids = self.watching.get(&slot)?;
-        ids.iter().copied().find(|id| self.watches.get(id).is_some_and(|watch| watch.room == room))
-    }
-
-    /// The registry did not let the socket in.
-    pub fn refuse(&mut self, place: Place, asked: &Asked, why: Refused) {
-        if self.outlet.is_here(place.slot, place.uid) {
-            self.answer_refused(place.slot, asked, why);
-        }
-    }
-
-    // ── the store's answer ──────────────────────────────────────────────────────────────────────────────
-
-    /// Handles what the store said; an answer that nobody waits for any more is dropped (rule 9).
-    pub fn answered(&mut self, id: WatchId, answer: ReadAnswer, effects: &mut Vec<Effect>) {
-        let Some(watch) = self.close_watch(id) else { return };
-        match answer {
-            ReadAnswer::Found(found) => self.let_in(watch, Some(found)),
-            ReadAnswer::Unavailable if watch.optional => self.let_in(watch, None),
-            ReadAnswer::Unavailable => self.turn_away(watch, Refused::Unavailable, effects),
-            ReadAnswer::Denied => {
-                self.exit(watch.slot, watch.room);
-                self.turn_away(watch, Refused::Denied, effects);
-            }
-        }
-    }
-
-    /// Rule 6: the snapshot, `subscribed`, and what passed since.
-    fn let_in(&mut self, mut watch: Watch, found: Option<Found>) {
-        self.note_read(&watch, found.as_ref());
-        let mut found = found.unwrap_or_default();
-        let (newest, list) = watch.resolve(&found);
-        let snapshot = found.snapshot.take().map(|make| make(newest.as_ref()));
-        let mut words: Vec<Word<'_>> = Vec::new();
-        for asked in &watch.waiting {
-            words.extend(snapshot.as_ref().map(Word::Event));
-            words.push(Word::Event(asked.answers.done()));
-            words.extend(asked.ack.as_ref().map(|ack| Word::Ack(ack, asked.outcome())));
-        }
-        words.extend(list.iter().map(|event| Word::Event(event)));
-        let items = self.unsent_items(&watch, &found);
-        words.extend(items.iter().map(|event| Word::Event(event)));
-        self.outlet.say(watch.slot, &words);
-        drop(words);
-        self.enter(watch.slot, watch.room);
-    }
-
-    fn note_read(&mut self, watch: &Watch, found: Option<&Found>) {
-        let marks = self.marks.get_mut(&watch.slot).filter(|marks| marks.room == Some(watch.room));
-        if let Some(marks) = marks {
-            marks.behind = found.is_none();
-            marks.mark = found.map_or(marks.mark, |found| marks.mark.max(found.mark));
-        }
-    }
-
-    /// Stored events: those read, then those that passed, none that the socket has had.
-    fn unsent_items(&mut self, watch: &Watch, found: &Found) -> Vec<Arc<Event>> {
-        let Some(marks) = self.marks.get_mut(&watch.slot).filter(|marks| marks.room == Some(watch.room))
-        else {
-            return watch.items.iter().map(|(_, event)| Arc::clone(event)).collect();
-        };
-        let all = found.items.iter().chain(&watch.items);
-        all.filter(|(id, _)| marks.note(id)).map(|(_, event)| Arc::clone(event)).collect()
-    }
-
-    /// Rule 10.
-    fn turn_away(&mut self, watch: Watch, why: Refused, effects: &mut Vec<Effect>) {
-        for asked in &watch.waiting {
-            self.answer_refused(watch.slot, asked, why);
-        }
-        if !self.is_live(watch.slot, watch.room) {
-            self.disown(watch.slot, watch.room);
-            effects.push(Effect::Drop { uid: watch.uid, room: watch.room, request: watch.request });
-        }
-    }
-
-    /// Ends the watches whose time is over.
-    pub fn expire(&mut self, now: u64, effects: &mut Vec<Effect>) {
-        while let Some((_, id)) = self.deadlines.pop_front_if(|(at, _)| *at <= now) {
-            self.answered(id, ReadAnswer::Unavailable, effects);
-        }
-    }
-
-    // ── leaving ─────────────────────────────────────────────────────────────────────────────────────────
-
-    /// Handles a leave in its place in the order (rule 9). Subscribes that it overtakes are answered
-    /// with its own words.
-    pub fn leave(&mut self, leaving: &Leaving) {
-        let Leaving { place, room, asked, overtaken } = leaving;
-        if !self.outlet.is_here(place.slot, place.uid) {
-            return;
-        }
-        let watch = room.and_then(|room| {
-            self.exit(place.slot, room);
-            self.close_watch(self.find_watch(place.slot, room)?)
-        });
-        let waiting = watch.iter().flat_map(|watch| &watch.waiting);
-        let acks = overtaken.iter().chain(waiting).chain([asked]).filter_map(|asked| asked.ack.as_ref());
-        let mut words = vec![Word::Event(asked.answers.done())];
-        words.extend(acks.map(|ack| Word::Ack(ack, asked.outcome())));
-        self.outlet.say(place.slot, &words);
-    }
-
-    /// Forgets a socket that is gone, at once.
-    pub fn forget(&mut self, slot: Slot) {
-        for id in self.watching.remove(&slot).unwrap_or_default() {
-            self.unlist_watch(id);
-        }
-        self.marks.remove(&slot);
-        if let Some(memberships) = self.memberships.get_mut(slot as usize) {
-            for membership in std::mem::take(memberships) {
-                self.remove_live(membership);
-            }
-        }
-    }
-
-    fn close_watch(&mut self, id: WatchId) -> Option<Watch> {
-        let watch = self.unlist_watch(id)?;
-        if let Some(ids) = self.watching.get_mut(&watch.slot) {
-            ids.retain(|other| *other != id);
-            if ids.is_empty() {
-                self.watching.remove(&watch.slot);
-            }
-        }
-        Some(watch)
-    }
-
-    fn unlist_watch(&mut self, id: WatchId) -> Option<Watch> {
-        let watch = self.watches.remove(&id)?;
-        let list = &mut self.rooms[watch.room.0 as usize].watches;
-        list.swap_remove(watch.at as usize);
-        if let Some(moved) = list.get(watch.at as usize).and_then(|moved| self.watches.get_mut(moved)) {
-            moved.at = watch.at;
-        }
-        Some(watch)
-    }
-
     // ── members ─────────────────────────────────────────────────────────────────────────────────────────
 
-    fn room_mut(&mut self, id: RoomId) -> &mut Room {
+    pub(super) fn room_mut(&mut self, id: RoomId) -> &mut Room {
         let at = id.0 as usize;
         if self.rooms.len() <= at {
             self.rooms.resize_with(at + 1, Room::default);
@@ -449,7 +240,7 @@ impl<O: Outlet> Members<O> {
         &mut self.rooms[at]
     }
 
-    fn memberships_mut(&mut self, slot: Slot) -> &mut SmallVec<[Membership; 2]> {
+    pub(super) fn memberships_mut(&mut self, slot: Slot) -> &mut SmallVec<[Membership; 2]> {
         let at = slot as usize;
         if self.memberships.len() <= at {
             self.memberships.resize_with(at + 1, SmallVec::new);
@@ -462,7 +253,7 @@ impl<O: Outlet> Members<O> {
         self.memberships.get(slot as usize).is_some_and(|list| list.iter().any(|member| member.room == room))
     }
 
-    fn enter(&mut self, slot: Slot, room: RoomId) {
+    pub(super) fn enter(&mut self, slot: Slot, room: RoomId) {
         if self.is_live(slot, room) {
             return;
         }
@@ -472,7 +263,7 @@ impl<O: Outlet> Members<O> {
         self.memberships_mut(slot).push(Membership { room, at });
     }
 
-    fn exit(&mut self, slot: Slot, room: RoomId) {
+    pub(super) fn exit(&mut self, slot: Slot, room: RoomId) {
         self.disown(slot, room);
         let list = self.memberships_mut(slot);
         if let Some(index) = list.iter().position(|member| member.room == room) {
@@ -481,7 +272,7 @@ impl<O: Outlet> Members<O> {
         }
     }
 
-    fn remove_live(&mut self, Membership { room, at }: Membership) {
+    pub(super) fn remove_live(&mut self, Membership { room, at }: Membership) {
         let live = &mut self.rooms[room.0 as usize].live;
         live.swap_remove(at as usize);
         let Some(&moved) = live.get(at as usize) else {
@@ -502,13 +293,13 @@ impl<O: Outlet> Members<O> {
         self.rooms.get(room.0 as usize).map_or(&[], |room| &room.live)
     }
 
-    fn answer_done(&mut self, slot: Slot, asked: &Asked) {
+    pub(super) fn answer_done(&mut self, slot: Slot, asked: &Asked) {
         let mut words = vec![Word::Event(asked.answers.done())];
         words.extend(asked.ack.as_ref().map(|ack| Word::Ack(ack, asked.outcome())));
         self.outlet.say(slot, &words);
     }
 
-    fn answer_refused(&mut self, slot: Slot, asked: &Asked, why: Refused) {
+    pub(super) fn answer_refused(&mut self, slot: Slot, asked: &Asked, why: Refused) {
         let (event, outcome) = asked.answers.refused(why);
         let mut words = vec![Word::Event(&event)];
         words.extend(asked.ack.as_ref().map(|ack| Word::Ack(ack, outcome)));
