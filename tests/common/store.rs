@@ -71,6 +71,30 @@ impl Store {
             .and_then(|row| row.value)
     }
 
+    /// Notes that a user was removed from a campaign.
+    pub fn removed_participant(&mut self, campaign: &str, user: &str) {
+        diesel::sql_query(
+            "INSERT INTO campaign_participants (campaign_id, user_id, removed_at) VALUES (?, ?, 1)",
+        )
+        .bind::<Text, _>(campaign)
+        .bind::<Text, _>(user)
+        .execute(&mut self.0)
+        .unwrap();
+    }
+
+    /// Holds the lock on the file for a while: nobody else can write, everybody can read.
+    pub fn hold_lock(&mut self, time: std::time::Duration) {
+        self.0.batch_execute("BEGIN IMMEDIATE").unwrap();
+        std::thread::sleep(time); // the lock is what it is for
+        self.0.batch_execute("COMMIT").unwrap();
+    }
+
+    /// A number that changes with each commit of somebody else.
+    pub fn data_version(&mut self) -> i64 {
+        let query = diesel::sql_query("SELECT data_version AS value FROM pragma_data_version");
+        query.get_result::<Number>(&mut self.0).unwrap().value
+    }
+
     /// How many rows a query counts.
     pub fn count(&mut self, from: &str) -> i64 {
         let query = format!("SELECT count(*) AS value FROM {from}");
