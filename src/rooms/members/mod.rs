@@ -177,7 +177,7 @@ impl<O: Outlet> Members<O> {
         }
     }
 
-    pub(super) fn fan_out(&mut self, rooms: &[RoomId], event: &Event) {
+    fn fan_out(&mut self, rooms: &[RoomId], event: &Event) {
         for room in rooms {
             if let Some(room) = self.rooms.get(room.0 as usize) {
                 self.outlet.deliver(&room.live, self.number, event);
@@ -232,7 +232,7 @@ impl<O: Outlet> Members<O> {
 
     // ── members ─────────────────────────────────────────────────────────────────────────────────────────
 
-    pub(super) fn room_mut(&mut self, id: RoomId) -> &mut Room {
+    fn room_mut(&mut self, id: RoomId) -> &mut Room {
         let at = id.0 as usize;
         if self.rooms.len() <= at {
             self.rooms.resize_with(at + 1, Room::default);
@@ -240,7 +240,7 @@ impl<O: Outlet> Members<O> {
         &mut self.rooms[at]
     }
 
-    pub(super) fn memberships_mut(&mut self, slot: Slot) -> &mut SmallVec<[Membership; 2]> {
+    fn memberships_mut(&mut self, slot: Slot) -> &mut SmallVec<[Membership; 2]> {
         let at = slot as usize;
         if self.memberships.len() <= at {
             self.memberships.resize_with(at + 1, SmallVec::new);
@@ -253,7 +253,7 @@ impl<O: Outlet> Members<O> {
         self.memberships.get(slot as usize).is_some_and(|list| list.iter().any(|member| member.room == room))
     }
 
-    pub(super) fn enter(&mut self, slot: Slot, room: RoomId) {
+    fn enter(&mut self, slot: Slot, room: RoomId) {
         if self.is_live(slot, room) {
             return;
         }
@@ -263,7 +263,7 @@ impl<O: Outlet> Members<O> {
         self.memberships_mut(slot).push(Membership { room, at });
     }
 
-    pub(super) fn exit(&mut self, slot: Slot, room: RoomId) {
+    fn exit(&mut self, slot: Slot, room: RoomId) {
         self.disown(slot, room);
         let list = self.memberships_mut(slot);
         if let Some(index) = list.iter().position(|member| member.room == room) {
@@ -272,7 +272,7 @@ impl<O: Outlet> Members<O> {
         }
     }
 
-    pub(super) fn remove_live(&mut self, Membership { room, at }: Membership) {
+    fn remove_live(&mut self, Membership { room, at }: Membership) {
         let live = &mut self.rooms[room.0 as usize].live;
         live.swap_remove(at as usize);
         let Some(&moved) = live.get(at as usize) else {
@@ -293,13 +293,13 @@ impl<O: Outlet> Members<O> {
         self.rooms.get(room.0 as usize).map_or(&[], |room| &room.live)
     }
 
-    pub(super) fn answer_done(&mut self, slot: Slot, asked: &Asked) {
+    fn answer_done(&mut self, slot: Slot, asked: &Asked) {
         let mut words = vec![Word::Event(asked.answers.done())];
         words.extend(asked.ack.as_ref().map(|ack| Word::Ack(ack, asked.outcome())));
         self.outlet.say(slot, &words);
     }
 
-    pub(super) fn answer_refused(&mut self, slot: Slot, asked: &Asked, why: Refused) {
+    fn answer_refused(&mut self, slot: Slot, asked: &Asked, why: Refused) {
         let (event, outcome) = asked.answers.refused(why);
         let mut words = vec![Word::Event(&event)];
         words.extend(asked.ack.as_ref().map(|ack| Word::Ack(ack, outcome)));
