@@ -450,6 +450,7 @@ fn transport_options(config: &Config) -> Result<Options, AppError> {
         ping_timeout_ms: config.socketio.ping_timeout_ms,
         max_payload: config.socketio.max_payload as usize,
         origins: Origins::new(&config.cors.origins, config.dev),
+        credentials: config.cors.credentials,
         trusted_proxies: TrustedProxies::parse(&config.server.trusted_proxies).map_err(unknown)?,
     })
 }

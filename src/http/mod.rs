@@ -16,7 +16,10 @@ pub mod rights;
 
 use std::sync::Arc;
 
+use actix_cors::Cors;
 use actix_web::HttpResponse;
+use actix_web::dev::RequestHead;
+use actix_web::http::header::HeaderValue;
 use actix_web::web::{self, ServiceConfig};
 
 use crate::bridge::Bus;
@@ -53,10 +56,37 @@ pub fn routes(config: &mut ServiceConfig, api: &web::Data<Api>) {
     config
         .app_data(api.clone())
         .app_data(json)
-        .route("/api/v1/events", web::post().to(publish::events))
+        .service(
+            web::scope("/api/v1")
+                .wrap(cors(&api.options))
+                .route("/events", web::post().to(publish::events))
+                .default_service(web::to(not_found)),
+        )
         .route("/health/live", web::get().to(health::live))
         .route("/health/ready", web::get().to(health::ready))
         .route("/metrics", web::get().to(health::metrics))
         .service(web::resource([socketio.clone(), format!("{socketio}/")]).to(engine::without_upgrade))
-        .default_service(web::to(|| async { Err::<HttpResponse, _>(ApiError::NotFound) }));
+        .default_service(web::to(not_found));
+}
+
+async fn not_found() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NotFound)
+}
+
+/// Lets allowed pages call the API; the one origin function decides.
+fn cors(options: &Arc<Options>) -> Cors {
+    /// How long a page may rely on a preflight's answer, in seconds.
+    const MAX_AGE: usize = 600;
+    let judge = Arc::clone(options);
+    let allowed = move |origin: &HeaderValue, head: &RequestHead| {
+        let peer = head.peer_addr.map_or([0, 0, 0, 0].into(), |address| address.ip());
+        let host = judge.trusted_proxies.host(peer, head.headers());
+        origin.to_str().is_ok_and(|origin| judge.origins.allows(origin, host))
+    };
+    let cors = Cors::default()
+        .allowed_origin_fn(allowed)
+        .allowed_methods(["GET", "POST", "PUT", "DELETE"])
+        .allowed_headers(["authorization", "content-type", "x-api-key", "idempotency-key"])
+        .max_age(MAX_AGE);
+    if options.credentials { cors.supports_credentials() } else { cors }
 }

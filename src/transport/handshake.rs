@@ -158,14 +158,15 @@ pub fn check_origin(options: &Options, headers: &HeaderMap, peer: IpAddr) -> Res
 
 /// The CORS headers that let an allowed page read an answer, also one that refuses it something.
 pub fn cors_headers(options: &Options, headers: &HeaderMap, peer: IpAddr) -> Vec<(HeaderName, HeaderValue)> {
-    match headers.get(header::ORIGIN) {
-        Some(origin) if check_origin(options, headers, peer).is_ok() => vec![
-            (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()),
-            (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")),
-            (header::VARY, HeaderValue::from_static("Origin")),
-        ],
-        _ => vec![(header::VARY, HeaderValue::from_static("Origin"))],
+    let mut list = vec![(header::VARY, HeaderValue::from_static("Origin"))];
+    let allowed = |_: &&HeaderValue| check_origin(options, headers, peer).is_ok();
+    if let Some(origin) = headers.get(header::ORIGIN).filter(allowed) {
+        list.push((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
+        if options.credentials {
+            list.push((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")));
+        }
     }
+    list
 }
 
 /// Who the client is, as far as the handshake tells.

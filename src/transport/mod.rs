@@ -35,6 +35,8 @@ pub struct Options {
     pub max_payload: usize,
     /// Which pages may connect.
     pub origins: Origins,
+    /// Whether pages may send credentials along.
+    pub credentials: bool,
     /// Whose forwarded headers are believed.
     pub trusted_proxies: TrustedProxies,
 }

@@ -35,6 +35,15 @@ pub fn get(url: &str, headers: &[(&str, &str)]) -> Response {
     read(url, request.call())
 }
 
+/// `OPTIONS`, with some headers.
+pub fn options(url: &str, headers: &[(&str, &str)]) -> Response {
+    let mut request = agent().options(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    read(url, request.call())
+}
+
 /// `POST` of a body, with some headers.
 pub fn post(url: &str, headers: &[(&str, &str)], body: &str) -> Response {
     let mut request = agent().post(url).header("Content-Type", "application/json");
