@@ -157,6 +157,7 @@ impl Parts {
         };
         let metrics = Arc::new(Metrics::new());
         let permits = Permits::new(IN_FLIGHT.0, IN_FLIGHT.1);
+        metrics.build_info.with_label_values(&[config.service_version.as_str(), "send"]).set(1);
         let gate = Arc::new(Gate::default());
         let to_registry = ToRegistry::default();
         let confirm = Arc::clone(&to_registry);
@@ -361,8 +362,9 @@ impl Parts {
     /// Tells every socket that the hub goes down, within the grace time.
     async fn drain(&self) {
         let shutdown = &self.config.shutdown;
-        self.shared.gate.drain();
+        self.shared.gate.leave();
         tokio::time::sleep(Duration::from_millis(shutdown.drain_delay_ms)).await;
+        self.shared.gate.drain();
         let active = &self.shared.metrics.active;
         // two thirds of the grace time are for the sockets, the rest for the store
         let most = Duration::from_millis(shutdown.grace_ms.saturating_sub(shutdown.drain_delay_ms) * 2 / 3);

@@ -98,9 +98,20 @@ fn publish_events(
     limit: Option<u64>,
 ) -> anyhow::Result<()> {
     let pause = Duration::from_secs(1) / per_second;
+    let mut away = false;
     for n in (0..).take_while(|n| limit.is_none_or(|limit| *n < limit)) {
         let (channel, payload) = event(n, campaigns);
-        publisher.publish(&channel, &payload)?;
+        match publisher.publish(&channel, &payload) {
+            Ok(()) => away = false,
+            Err(error) if limit.is_some() => return Err(error),
+            Err(error) => {
+                // an outage passes: the demo goes on when it has
+                if !std::mem::replace(&mut away, true) {
+                    note(&format!("the demo waits: {error:#}"));
+                }
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        }
         std::thread::sleep(pause);
     }
     Ok(())

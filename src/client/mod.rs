@@ -39,7 +39,7 @@ use crate::protocol::frame::Event;
 use crate::rooms::registry::{FromSocket, Publish};
 use crate::rooms::request::{Asked, CaughtUp};
 use crate::rooms::{ConnectionManager, Permits};
-use crate::socket::{Conn, Incoming, Namespace};
+use crate::socket::{Conn, Dropped, Incoming, Namespace};
 use crate::store::{Initial, Record, Store, StoreError};
 
 use answers::{about, refuse};
@@ -154,10 +154,10 @@ impl Namespace for Hub {
         refuse(conn, event.ack.as_ref(), &about(Code::Unauthenticated, &event.name));
     }
 
-    fn flooded(&self, conn: &mut Client<'_>, event: Incoming<'_>, retry_after_ms: u32, tell: bool) {
+    fn flooded(&self, conn: &mut Client<'_>, event: Incoming<'_>, dropped: Dropped) {
         let error = about(Code::RateLimited, &event.name);
-        let error = ErrorData { retry_after_ms: Some(retry_after_ms.into()), ..error };
-        answers::refuse_quietly(conn, event.ack.as_ref(), &error, tell);
+        let error = ErrorData { retry_after_ms: Some(dropped.retry_after_ms.into()), ..error };
+        answers::refuse_quietly(conn, event.ack.as_ref(), &error, dropped.tell);
     }
 
     fn message(&self, conn: &mut Client<'_>, message: ToClient) {

@@ -42,6 +42,8 @@ pub struct Metrics {
     pub queue_depth: IntGaugeVec,
     /// Items that a full queue refused.
     pub queue_overflow: IntCounterVec,
+    /// Always 1; the labels say what runs.
+    pub build_info: IntGaugeVec,
     /// Whether a dependency can be reached (1) or not (0).
     pub dependency_up: IntGaugeVec,
 }
@@ -90,6 +92,7 @@ impl Metrics {
                 "Items that a full queue refused.",
                 &["queue"],
             ),
+            build_info: make.gauges_by("roomcast_build_info", "What runs.", &["version", "writer"]),
             dependency_up: make.gauges("roomcast_dependency_up", "Whether it can be reached.", "dependency"),
             registry,
         }
@@ -129,7 +132,11 @@ impl Maker<'_> {
     }
 
     fn gauges(&self, name: &str, help: &str, label: &str) -> IntGaugeVec {
-        self.register(IntGaugeVec::new(Opts::new(name, help), &[label]))
+        self.gauges_by(name, help, &[label])
+    }
+
+    fn gauges_by(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
     }
 
     fn histograms(&self, name: &str, help: &str, label: &str, buckets: &[f64]) -> HistogramVec {

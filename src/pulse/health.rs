@@ -78,7 +78,7 @@ impl Health {
     pub fn status(&self) -> HubStatus {
         let gap = self.last_gap.load(Ordering::Acquire).saturating_add(GAP_SHOWN_MS) > clock::now_ms();
         match self.gate.phase() {
-            Phase::Draining => HubStatus::Draining,
+            Phase::Leaving | Phase::Draining => HubStatus::Draining,
             _ if gap || self.is_behind() || !self.redis_up() || !self.store.is_up() => HubStatus::Degraded,
             _ => HubStatus::Operational,
         }

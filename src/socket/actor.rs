@@ -16,7 +16,7 @@ use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message as ActixMessage};
 use serde_json::value::RawValue;
 
-use super::bucket::{Bucket, Rate, Verdict};
+use super::bucket::{Bucket, Dropped, Rate, Verdict};
 use super::conn::{Conn, Core, Leave, Peer};
 use super::inbox::{Budget, Inbox, Message};
 use super::namespace::{Incoming, Namespace};
@@ -257,6 +257,7 @@ impl<N: Namespace> Socket<N> {
     }
 
     fn hear_socketio(&mut self, text: &str, ctx: &mut Context<Self>) {
+        let Some(verdict) = self.weigh(ctx) else { return };
         let packet = match socketio::Packet::parse(text) {
             Ok(packet) => packet,
             Err(error) => {
@@ -264,6 +265,15 @@ impl<N: Namespace> Socket<N> {
                 return self.end(CloseReason::ProtocolError, None, ctx);
             }
         };
+        if let Some(dropped) = verdict {
+            if packet.kind == socketio::Kind::Event
+                && let Ok(event) = packet.event()
+            {
+                let ack = packet.id.map(AckRef::from);
+                self.say_dropped(Incoming { name: event.name, data: None, ack }, dropped, ctx);
+            }
+            return;
+        }
         if packet.nsp != "/" {
             return self.hear_elsewhere(&packet);
         }
@@ -296,38 +306,58 @@ impl<N: Namespace> Socket<N> {
             Ok(event) => {
                 let data = event.args.first().copied();
                 let incoming = Incoming { name: event.name, data, ack: packet.id.map(AckRef::from) };
-                self.hear_said(incoming, ctx);
+                self.with_namespace(ctx, |namespace, conn| namespace.event(conn, incoming));
             }
             Err(_) => self.end(CloseReason::ProtocolError, None, ctx),
         }
     }
 
-    /// An event of a client that has been let in, within what it may say.
-    fn hear_said(&mut self, event: Incoming<'_>, ctx: &mut Context<Self>) {
+    fn hear_request(&mut self, request: Incoming<'_>, ctx: &mut Context<Self>) {
+        if request.name == "auth" {
+            return self.hear_connect(request.data, ctx);
+        }
+        let known = self.state.is_some();
+        self.with_namespace(ctx, |namespace, conn| match known {
+            true => namespace.event(conn, request),
+            false => namespace.stranger(conn, request),
+        });
+    }
+
+    /// Every packet but heartbeats counts against what a client may say. None where it was too much for
+    /// good; else whether this one is dropped, and how long to wait.
+    fn weigh(&mut self, ctx: &mut Context<Self>) -> Option<Option<Dropped>> {
         match self.bucket.take(self.rate, clock::uptime_ms()) {
-            Verdict::Heard => self.with_namespace(ctx, |namespace, conn| namespace.event(conn, event)),
-            Verdict::Dropped { retry_after_ms, tell } => self.with_namespace(ctx, |namespace, conn| {
-                namespace.flooded(conn, event, retry_after_ms, tell);
-            }),
-            Verdict::Enough => self.end(CloseReason::RateLimited, None, ctx),
+            Verdict::Heard => Some(None),
+            Verdict::Dropped(dropped) => Some(Some(dropped)),
+            Verdict::Enough => {
+                self.end(CloseReason::RateLimited, None, ctx);
+                None
+            }
+        }
+    }
+
+    /// Tells a client that has been let in that its event was dropped; a stranger is told nothing.
+    fn say_dropped(&mut self, event: Incoming<'_>, dropped: Dropped, ctx: &mut Context<Self>) {
+        if self.state.is_some() {
+            self.with_namespace(ctx, |namespace, conn| namespace.flooded(conn, event, dropped));
         }
     }
 
     fn hear_plain(&mut self, text: &str, ctx: &mut Context<Self>) {
+        let Some(verdict) = self.weigh(ctx) else { return };
         match plain::Request::parse(text) {
+            Err(_) if verdict.is_some() => {}
             Err(refused) => {
                 let ack = refused.id.map(AckRef::from);
                 let what = refused.fault.to_string();
                 self.with_namespace(ctx, |namespace, conn| namespace.malformed(conn, ack, &what));
             }
-            Ok(request) if request.event == "auth" => self.hear_connect(request.data, ctx),
             Ok(request) => {
                 let ack = request.id.map(AckRef::from);
                 let incoming = Incoming { name: request.event, data: request.data, ack };
-                if self.state.is_some() {
-                    self.hear_said(incoming, ctx);
-                } else {
-                    self.with_namespace(ctx, |namespace, conn| namespace.stranger(conn, incoming));
+                match verdict {
+                    Some(dropped) => self.say_dropped(incoming, dropped, ctx),
+                    None => self.hear_request(incoming, ctx),
                 }
             }
         }

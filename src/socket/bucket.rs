@@ -17,15 +17,19 @@ const SECONDS_OF_DROPS: u8 = 10;
 pub enum Verdict {
     /// It is heard.
     Heard,
-    /// It is dropped; the client may be told (at most once a second) to wait this long, in milliseconds.
-    Dropped {
-        /// When the next one would be heard.
-        retry_after_ms: u32,
-        /// Whether the client has not been told within this second.
-        tell: bool,
-    },
+    /// It is dropped.
+    Dropped(Dropped),
     /// It is dropped, as others were for ten seconds on end.
     Enough,
+}
+
+/// A message that was dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dropped {
+    /// When the next one would be heard, in milliseconds from now.
+    pub retry_after_ms: u32,
+    /// Whether it is the first of its second: the client is told once a second.
+    pub tell: bool,
 }
 
 /// The bucket of one socket. Times are milliseconds of the uptime.
@@ -70,7 +74,7 @@ impl Bucket {
             return Verdict::Enough;
         }
         let missing = (1_000 - self.left).div_ceil(u64::from(rate.per_second));
-        Verdict::Dropped { retry_after_ms: u32::try_from(missing).unwrap_or(u32::MAX), tell }
+        Verdict::Dropped(Dropped { retry_after_ms: u32::try_from(missing).unwrap_or(u32::MAX), tell })
     }
 }
 
@@ -84,10 +88,10 @@ mod tests {
     fn a_burst_is_heard_and_then_the_rate() {
         let mut bucket = Bucket::new(RATE, 0);
         assert!((0..100).all(|_| bucket.take(RATE, 0) == Verdict::Heard));
-        assert_eq!(bucket.take(RATE, 0), Verdict::Dropped { retry_after_ms: 20, tell: true });
-        assert_eq!(bucket.take(RATE, 5), Verdict::Dropped { retry_after_ms: 15, tell: false });
+        assert_eq!(bucket.take(RATE, 0), Verdict::Dropped(Dropped { retry_after_ms: 20, tell: true }));
+        assert_eq!(bucket.take(RATE, 5), Verdict::Dropped(Dropped { retry_after_ms: 15, tell: false }));
         assert_eq!(bucket.take(RATE, 20), Verdict::Heard);
-        assert!(matches!(bucket.take(RATE, 20), Verdict::Dropped { .. }));
+        assert!(matches!(bucket.take(RATE, 20), Verdict::Dropped(_)));
     }
 
     #[test]
@@ -97,10 +101,10 @@ mod tests {
         };
         let mut bucket = Bucket::new(RATE, 0);
         for second in 0..9 {
-            assert!(matches!(flood(&mut bucket, second), Verdict::Dropped { .. }), "{second}");
+            assert!(matches!(flood(&mut bucket, second), Verdict::Dropped(_)), "{second}");
         }
         for second in 10..19 {
-            assert!(matches!(flood(&mut bucket, second), Verdict::Dropped { .. }), "{second}");
+            assert!(matches!(flood(&mut bucket, second), Verdict::Dropped(_)), "{second}");
         }
         assert_eq!(flood(&mut bucket, 19), Verdict::Enough);
     }

@@ -23,7 +23,7 @@ pub mod tree;
 pub mod wire;
 
 pub use actor::{Post, Socket};
-pub use bucket::Rate;
+pub use bucket::{Dropped, Rate};
 pub use conn::{Conn, Leave, Peer, Token};
 pub use namespace::{Incoming, Namespace};
 pub use outbox::{Heard, Outboxes, SharedOutboxes, Signal, Slot};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::bucket::Dropped;
 use super::conn::Conn;
 use crate::close::CloseReason;
 use crate::ids::Place;
@@ -43,9 +44,8 @@ pub trait Namespace: Sized + Unpin + 'static {
     /// Something before the client has been let in (plain protocol only).
     fn stranger(&self, conn: &mut Conn<'_, Self>, event: Incoming<'_>);
 
-    /// A client that has been let in says too much: its event was dropped. `retry_after_ms` is when the
-    /// next one would be heard; `tell` is set at most once a second.
-    fn flooded(&self, conn: &mut Conn<'_, Self>, event: Incoming<'_>, retry_after_ms: u32, tell: bool);
+    /// A client that has been let in says too much: its event was dropped.
+    fn flooded(&self, conn: &mut Conn<'_, Self>, event: Incoming<'_>, dropped: Dropped);
 
     /// Another actor has something for this socket.
     fn message(&self, conn: &mut Conn<'_, Self>, message: Self::Message);

@@ -1,7 +1,6 @@
 //! The connection under a socket: a non-blocking stream that the socket's actor and its lane share.
 
 use std::io;
-use std::net::Shutdown;
 use std::task::{Context, Poll};
 
 use tokio::net::TcpStream;
@@ -41,10 +40,5 @@ impl Wire {
     /// Ready when a write may go through.
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_write_ready(cx)
-    }
-
-    /// Says that nothing more will be written. A connection that is gone already is no error.
-    pub fn finish_writing(&self) {
-        let _ = socket2::SockRef::from(&self.0).shutdown(Shutdown::Write);
     }
 }

@@ -13,6 +13,9 @@ pub enum Phase {
     Starting,
     /// Handshakes are let in.
     Open,
+    /// About to go down: not ready any more, so that load balancers turn away; who comes all the same is
+    /// still let in.
+    Leaving,
     /// Going down: handshakes get 503.
     Draining,
 }
@@ -23,6 +26,7 @@ impl Gate {
         match self.0.load(Ordering::Acquire) {
             0 => Phase::Starting,
             1 => Phase::Open,
+            2 => Phase::Leaving,
             _ => Phase::Draining,
         }
     }
@@ -32,8 +36,18 @@ impl Gate {
         let _ = self.0.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
     }
 
+    /// Whether handshakes are let in.
+    pub fn lets_in(&self) -> bool {
+        matches!(self.phase(), Phase::Open | Phase::Leaving)
+    }
+
+    /// Says that the hub is about to go down.
+    pub fn leave(&self) {
+        self.0.store(2, Ordering::Release);
+    }
+
     /// Lets no more in.
     pub fn drain(&self) {
-        self.0.store(2, Ordering::Release);
+        self.0.store(3, Ordering::Release);
     }
 }

@@ -16,7 +16,6 @@ use futures_util::SinkExt as _;
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use super::gate::Phase;
 use super::worker::Worker;
 use super::{Gate, Options};
 use crate::ids::Sid;
@@ -132,7 +131,7 @@ fn judge(options: &Options, gate: &Gate, request: &Request, peer: IpAddr) -> Res
         return Err(Refusal::NotFound);
     };
     check_origin(options, request.headers(), peer)?;
-    if gate.phase() != Phase::Open {
+    if !gate.lets_in() {
         return Err(Refusal::NotNow);
     }
     if route == Route::SocketIo {
