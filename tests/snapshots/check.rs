@@ -54,6 +54,10 @@ pub enum Entry {
     Answer { id: u64, room: Room },
     /// An event came.
     Event { topic: Topic, number: u32, fact: Fact },
+    /// The owner's notifications that came with `initial:notifications`, newest first.
+    FirstNotices { owner: usize, numbers: Vec<u32> },
+    /// A notification came.
+    Notice { owner: usize, number: u32 },
     /// Everything asked for has been answered, it says.
     Done,
     /// Something came that should not.
@@ -132,6 +136,8 @@ pub struct Counts {
     pub fixed: usize,
     /// Subscribes that an unsubscribe overtook.
     pub overtaken: usize,
+    /// Notifications that came.
+    pub notices: usize,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -142,6 +148,7 @@ impl std::ops::AddAssign for Counts {
         self.snapshots += other.snapshots;
         self.fixed += other.fixed;
         self.overtaken += other.overtaken;
+        self.notices += other.notices;
     }
 }
 
@@ -151,8 +158,9 @@ impl std::ops::AddAssign for Counts {
 /// Says which entry is wrong, and why.
 pub fn check(published: &Published, history: &[Entry]) -> Result<Counts, String> {
     let topics = published.facts.iter().map(|_| Place::default()).collect();
-    let mut socket =
-        Socket { published, topics, asked: HashMap::new(), due: HashMap::new(), counts: Counts::default() };
+    let notices = published.owned.iter().map(|_| Notices::default()).collect();
+    let (asked, due, counts) = (HashMap::new(), HashMap::new(), Counts::default());
+    let mut socket = Socket { published, topics, asked, due, notices, counts };
     for (at, entry) in history.iter().enumerate() {
         socket.take(entry).map_err(|why| format!("entry {at}, {entry:?}: {why}"))?;
     }
@@ -192,12 +200,27 @@ struct Asked {
     seen: Box<[u32]>,
 }
 
+/// Where a socket is in an owner's notifications.
+#[derive(Default)]
+struct Notices {
+    /// In the owner's room.
+    member: bool,
+    /// Its own: what it misses while it is not there comes when it is again.
+    own: bool,
+    /// The next number; before the first in a foreign room nobody knows.
+    next: Option<u32>,
+    /// None below it may come.
+    low: u32,
+}
+
 struct Socket<'a> {
     published: &'a Published,
     topics: Vec<Place>,
     asked: HashMap<Room, VecDeque<Asked>>,
     /// Answers that may come now.
     due: HashMap<u64, Room>,
+    /// By owner.
+    notices: Vec<Notices>,
     counts: Counts,
 }
 
@@ -218,6 +241,8 @@ impl Socket<'_> {
                 other => Err(format!("an answer that is not due: {other:?}")),
             },
             Entry::Event { topic, number, fact } => self.event(*topic, *number, *fact),
+            Entry::FirstNotices { owner, numbers } => self.first_notices(*owner, numbers),
+            Entry::Notice { owner, number } => self.notice(*owner, *number),
             Entry::Done => self.done(),
             Entry::Strange(what) => Err(what.clone()),
         }
@@ -242,16 +267,23 @@ impl Socket<'_> {
         self.due.insert(asked.id, room);
         match room {
             Room::Campaign(topic) => self.joined(topic, asked.seen[topic], published[topic]),
-            Room::User(owner) => self.of_owner(owner).into_iter().try_for_each(|topic| {
-                self.followed(topic, asked.seen[topic])?;
-                let place = &mut self.topics[topic];
-                if !place.member && !place.copies {
-                    place.high = published[topic];
-                }
-                place.copies = true;
-                self.narrow(topic, None)
-            }),
+            Room::User(owner) => {
+                self.notices[owner].member = true;
+                self.follow_owner(owner, &asked, published)
+            }
         }
+    }
+
+    fn follow_owner(&mut self, owner: usize, asked: &Asked, published: &[u32]) -> Outcome {
+        self.of_owner(owner).into_iter().try_for_each(|topic| {
+            self.followed(topic, asked.seen[topic])?;
+            let place = &mut self.topics[topic];
+            if !place.member && !place.copies {
+                place.high = published[topic];
+            }
+            place.copies = true;
+            self.narrow(topic, None)
+        })
     }
 
     fn of_owner(&self, owner: usize) -> Vec<Topic> {
@@ -331,10 +363,14 @@ impl Socket<'_> {
         let seen = &answered[at].seen;
         match room {
             Room::Campaign(topic) => self.left(topic, seen[topic], |place| place.member = false),
-            Room::User(owner) => self
-                .of_owner(owner)
-                .into_iter()
-                .try_for_each(|topic| self.left(topic, seen[topic], |place| place.copies = false)),
+            Room::User(owner) => {
+                let notices = &mut self.notices[owner];
+                notices.member = false;
+                notices.next = notices.next.filter(|_| notices.own);
+                self.of_owner(owner)
+                    .into_iter()
+                    .try_for_each(|topic| self.left(topic, seen[topic], |place| place.copies = false))
+            }
         }
     }
 
@@ -420,6 +456,30 @@ impl Socket<'_> {
             return Ok(());
         }
         Err(format!("the client shows {:?}, the newest before {} is {newest:?}", place.shown, place.low))
+    }
+
+    fn first_notices(&mut self, owner: usize, numbers: &[u32]) -> Outcome {
+        let next = numbers.first().map_or(0, |newest| newest + 1);
+        let expected: Vec<u32> = (next.saturating_sub(10)..next).rev().collect();
+        if numbers != expected {
+            return Err(format!("the ten newest are {expected:?}"));
+        }
+        self.notices[owner] = Notices { member: false, own: true, next: Some(next), low: next };
+        Ok(())
+    }
+
+    /// Each once and in order; in the own room none is left out over the whole life of the socket.
+    fn notice(&mut self, owner: usize, number: u32) -> Outcome {
+        let notices = &mut self.notices[owner];
+        if !notices.member {
+            return Err("the socket is not in the owner's room".to_owned());
+        }
+        if number < notices.low || notices.next.is_some_and(|next| next != number) {
+            return Err(format!("notification {:?} (at least {}) is next", notices.next, notices.low));
+        }
+        (notices.next, notices.low) = (Some(number + 1), number + 1);
+        self.counts.notices += 1;
+        Ok(())
     }
 
     fn done(&self) -> Outcome {
@@ -586,5 +646,22 @@ mod tests {
         wrong("not due", &[&[ask(1, true, C, 0), Entry::Answer { id: 1, room: C }]]);
         wrong("nobody asked", &[&[ask(1, true, C, 0), Entry::Unsubscribed { room: C }]]);
         wrong("two snapshots", &[&[ask(1, true, C, 0), snapshot(Shown::Stored), snapshot(Shown::Stored)]]);
+    }
+
+    #[test]
+    fn notifications_come_each_once_and_in_order_and_the_own_ones_without_a_gap() {
+        let notice = |number| Entry::Notice { owner: 0, number };
+        let first = |numbers: &[u32]| Entry::FirstNotices { owner: 0, numbers: numbers.to_vec() };
+        let own = [vec![first(&[1, 0])], follow(0), vec![notice(2), notice(3)], leave(U, 0)].concat();
+        sound(&[&own, &follow(0), &[notice(4)]]);
+        wrong("is next", &[&own, &follow(0), &[notice(5)]]);
+        wrong("is next", &[&own, &follow(0), &[notice(3)]]);
+        wrong("not in", &[&own, &[notice(4)]]);
+        wrong("not in", &[&[first(&[]), notice(0)]]);
+        wrong("ten newest", &[&[first(&[3, 1])]]);
+        let foreign = [follow(0), vec![notice(7), notice(8)], leave(U, 0), follow(0)].concat();
+        sound(&[&foreign, &[notice(11), notice(12)]]);
+        wrong("is next", &[&foreign, &[notice(8)]]);
+        wrong("is next", &[&foreign, &[notice(11), notice(13)]]);
     }
 }
