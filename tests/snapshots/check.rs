@@ -160,7 +160,7 @@ pub fn check(published: &Published, history: &[Entry]) -> Result<Counts, String>
     let topics = published.facts.iter().map(|_| Place::default()).collect();
     let notices = published.owned.iter().map(|_| Notices::default()).collect();
     let (asked, due, counts) = (HashMap::new(), HashMap::new(), Counts::default());
-    let mut socket = Socket { published, topics, asked, due, notices, counts };
+    let mut socket = Socket { published, topics, asked, due, answering: None, notices, counts };
     for (at, entry) in history.iter().enumerate() {
         socket.take(entry).map_err(|why| format!("entry {at}, {entry:?}: {why}"))?;
     }
@@ -176,6 +176,8 @@ struct Place {
     member: bool,
     /// In its owner's room.
     copies: bool,
+    /// One more than the number of the last event that came.
+    received: u32,
     /// All before one of these places has come or was before the socket's time.
     low: u32,
     high: u32,
@@ -190,7 +192,16 @@ struct Place {
 impl Default for Place {
     fn default() -> Place {
         let shown = Shown::Nothing;
-        Place { member: false, copies: false, low: 0, high: u32::MAX, snapshot: None, coming: None, shown }
+        Place {
+            member: false,
+            copies: false,
+            received: 0,
+            low: 0,
+            high: u32::MAX,
+            snapshot: None,
+            coming: None,
+            shown,
+        }
     }
 }
 
@@ -219,6 +230,8 @@ struct Socket<'a> {
     asked: HashMap<Room, VecDeque<Asked>>,
     /// Answers that may come now.
     due: HashMap<u64, Room>,
+    /// The room of the answer that has just come: what asked for it again is answered in one go with it.
+    answering: Option<Room>,
     /// By owner.
     notices: Vec<Notices>,
     counts: Counts,
@@ -226,6 +239,13 @@ struct Socket<'a> {
 
 impl Socket<'_> {
     fn take(&mut self, entry: &Entry) -> Outcome {
+        self.answering = match (entry, self.answering) {
+            (Entry::Answer { room, .. }, _) => Some(*room),
+            (Entry::Ask { .. }, before) => before,
+            (Entry::Snapshot { topic, .. }, before) => before.filter(|room| *room == Room::Campaign(*topic)),
+            (Entry::Subscribed { room, .. }, before) => before.filter(|answered| answered == room),
+            _ => None,
+        };
         match entry {
             Entry::Ask { id, join, room, seen } => {
                 self.counts.subscribes += usize::from(*join);
@@ -276,11 +296,12 @@ impl Socket<'_> {
 
     fn follow_owner(&mut self, owner: usize, asked: &Asked, published: &[u32]) -> Outcome {
         self.of_owner(owner).into_iter().try_for_each(|topic| {
-            self.followed(topic, asked.seen[topic])?;
             let place = &mut self.topics[topic];
             if !place.member && !place.copies {
-                place.high = published[topic];
+                (place.low, place.high) = (place.received, published[topic]);
             }
+            self.followed(topic, asked.seen[topic])?;
+            let place = &mut self.topics[topic];
             place.copies = true;
             self.narrow(topic, None)
         })
@@ -293,6 +314,7 @@ impl Socket<'_> {
     /// In the campaign's room, with its snapshot.
     fn joined(&mut self, topic: Topic, seen: u32, published: u32) -> Outcome {
         let facts = self.published;
+        let in_one_go = self.answering.is_some();
         let place = &mut self.topics[topic];
         let shown = place.coming.take().ok_or("no snapshot before it")?;
         match (place.member, place.copies) {
@@ -302,12 +324,16 @@ impl Socket<'_> {
             (false, false) => place.high = published,
         }
         if !place.member {
-            (place.member, place.snapshot) = (true, None);
+            // the place may be one before that of a room that was joined meanwhile
+            (place.member, place.snapshot, place.low) = (true, None, place.received);
         }
         if place.snapshot.is_some_and(|before| before != shown) {
             return Err(format!("nothing came since the snapshot before, which showed {:?}", place.snapshot));
         }
-        place.low = place.low.max(seen);
+        // requests that wait for one read share the place of the first
+        if !in_one_go {
+            place.low = place.low.max(seen);
+        }
         self.narrow(topic, Some(shown))?;
         self.show(topic, shown)
     }
@@ -434,6 +460,7 @@ impl Socket<'_> {
         let place = &mut self.topics[topic];
         self.counts.fixed += usize::from(place.snapshot.is_some());
         (place.low, place.high, place.snapshot) = (number + 1, number + 1, None);
+        place.received = number + 1;
         if fact.is_status {
             self.show(topic, Shown::Status(number))?;
         }
@@ -606,6 +633,16 @@ mod tests {
     }
 
     #[test]
+    fn requests_that_are_answered_in_one_go_share_the_place_of_the_first() {
+        let asked = [ask(1, true, C, 0), ask(2, true, C, 2)];
+        let answer = |id| [snapshot(Shown::Status(0)), subscribed(C, 2), Entry::Answer { id, room: C }];
+        sound(&[&asked, &answer(1), &answer(2), &[event(1)]]);
+        wrong("doubled", &[&[ask(1, true, C, 2)], &answer(1), &[event(1)]]);
+        let later = [answer(1).to_vec(), vec![ask(2, true, C, 2)], answer(2).to_vec()].concat();
+        wrong("doubled", &[&[ask(1, true, C, 0)], &later[..3], &[event(1)], &later[3..], &[event(1)]]);
+    }
+
+    #[test]
     fn nothing_may_come_outside_a_room() {
         wrong("no room", &[&[event(0)]]);
         wrong("no room", &[&join(0, Shown::Stored, 0), &[event(0)], &leave(C, 1), &[event(1)]]);
@@ -630,6 +667,16 @@ mod tests {
         wrong("doubled", &[&both, &[event(1), event(2), event(2)]]);
         wrong("missing", &[&both, &[event(3)]]);
         wrong("no room", &[&both, &[event(1)], &leave(C, 2), &leave(U, 2), &[event(2)]]);
+    }
+
+    #[test]
+    fn what_passed_before_the_owners_room_was_joined_may_follow_the_snapshot_after_it() {
+        let pending =
+            [ask(1, true, C, 1), ask(2, true, U, 2), subscribed(U, 2), Entry::Answer { id: 2, room: U }];
+        let answer = [snapshot(Shown::Status(0)), subscribed(C, 2), Entry::Answer { id: 1, room: C }];
+        sound(&[&pending, &answer, &[event(1), event(2)]]);
+        wrong("missing", &[&pending, &answer, &[event(1), event(3)]]);
+        wrong("doubled", &[&pending, &answer, &[event(0)]]);
     }
 
     #[test]
