@@ -139,4 +139,6 @@ pub struct World {
     pub left: Cell<usize>,
     /// Sockets that stay.
     pub staying: Cell<usize>,
+    /// Where sockets wait until they may come in.
+    pub entrance: tokio::sync::Semaphore,
 }

@@ -43,6 +43,7 @@ pub struct Player {
 impl Player {
     /// Comes in, and reads what everybody gets first.
     pub async fn enter(world: &Rc<World>, number: usize, who: Who, mut dice: Dice) -> Player {
+        let _entering = world.entrance.acquire().await.unwrap();
         let protocol = if dice.percent(50) { Protocol::SocketIo } else { Protocol::Plain };
         let wire = Wire::open(world.port, protocol).await.unwrap_or_else(|e| panic!("socket {number}: {e}"));
         let mut player = Player {
