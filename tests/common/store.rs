@@ -82,6 +82,22 @@ impl Store {
         .unwrap();
     }
 
+    /// Notes that he takes part again.
+    pub fn add_again(&mut self, campaign: &str, user: &str) {
+        diesel::sql_query(
+            "UPDATE campaign_participants SET removed_at = NULL WHERE campaign_id = ? AND user_id = ?",
+        )
+        .bind::<Text, _>(campaign)
+        .bind::<Text, _>(user)
+        .execute(&mut self.0)
+        .unwrap();
+    }
+
+    /// Executes statements.
+    pub fn execute(&mut self, statements: &str) {
+        self.0.batch_execute(statements).unwrap();
+    }
+
     /// Holds the lock on the file for a while: nobody else can write, everybody can read.
     pub fn hold_lock(&mut self, time: std::time::Duration) {
         self.0.batch_execute("BEGIN IMMEDIATE").unwrap();

@@ -54,6 +54,10 @@ pub enum Entry {
     Answer { id: u64, room: Room },
     /// An event came.
     Event { topic: Topic, number: u32, fact: Fact },
+    /// The owner's notifications that came with `initial:notifications`, newest first.
+    FirstNotices { owner: usize, numbers: Vec<u32> },
+    /// A notification came.
+    Notice { owner: usize, number: u32 },
     /// Everything asked for has been answered, it says.
     Done,
     /// Something came that should not.
@@ -132,6 +136,8 @@ pub struct Counts {
     pub fixed: usize,
     /// Subscribes that an unsubscribe overtook.
     pub overtaken: usize,
+    /// Notifications that came.
+    pub notices: usize,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -142,6 +148,7 @@ impl std::ops::AddAssign for Counts {
         self.snapshots += other.snapshots;
         self.fixed += other.fixed;
         self.overtaken += other.overtaken;
+        self.notices += other.notices;
     }
 }
 
@@ -151,8 +158,9 @@ impl std::ops::AddAssign for Counts {
 /// Says which entry is wrong, and why.
 pub fn check(published: &Published, history: &[Entry]) -> Result<Counts, String> {
     let topics = published.facts.iter().map(|_| Place::default()).collect();
-    let mut socket =
-        Socket { published, topics, asked: HashMap::new(), due: HashMap::new(), counts: Counts::default() };
+    let notices = published.owned.iter().map(|_| Notices::default()).collect();
+    let (asked, due, counts) = (HashMap::new(), HashMap::new(), Counts::default());
+    let mut socket = Socket { published, topics, asked, due, answering: None, notices, counts };
     for (at, entry) in history.iter().enumerate() {
         socket.take(entry).map_err(|why| format!("entry {at}, {entry:?}: {why}"))?;
     }
@@ -168,6 +176,8 @@ struct Place {
     member: bool,
     /// In its owner's room.
     copies: bool,
+    /// One more than the number of the last event that came.
+    received: u32,
     /// All before one of these places has come or was before the socket's time.
     low: u32,
     high: u32,
@@ -182,7 +192,16 @@ struct Place {
 impl Default for Place {
     fn default() -> Place {
         let shown = Shown::Nothing;
-        Place { member: false, copies: false, low: 0, high: u32::MAX, snapshot: None, coming: None, shown }
+        Place {
+            member: false,
+            copies: false,
+            received: 0,
+            low: 0,
+            high: u32::MAX,
+            snapshot: None,
+            coming: None,
+            shown,
+        }
     }
 }
 
@@ -192,17 +211,41 @@ struct Asked {
     seen: Box<[u32]>,
 }
 
+/// Where a socket is in an owner's notifications.
+#[derive(Default)]
+struct Notices {
+    /// In the owner's room.
+    member: bool,
+    /// Its own: what it misses while it is not there comes when it is again.
+    own: bool,
+    /// The next number; before the first in a foreign room nobody knows.
+    next: Option<u32>,
+    /// None below it may come.
+    low: u32,
+}
+
 struct Socket<'a> {
     published: &'a Published,
     topics: Vec<Place>,
     asked: HashMap<Room, VecDeque<Asked>>,
     /// Answers that may come now.
     due: HashMap<u64, Room>,
+    /// The room of the answer that has just come: what asked for it again is answered in one go with it.
+    answering: Option<Room>,
+    /// By owner.
+    notices: Vec<Notices>,
     counts: Counts,
 }
 
 impl Socket<'_> {
     fn take(&mut self, entry: &Entry) -> Outcome {
+        self.answering = match (entry, self.answering) {
+            (Entry::Answer { room, .. }, _) => Some(*room),
+            (Entry::Ask { .. }, before) => before,
+            (Entry::Snapshot { topic, .. }, before) => before.filter(|room| *room == Room::Campaign(*topic)),
+            (Entry::Subscribed { room, .. }, before) => before.filter(|answered| answered == room),
+            _ => None,
+        };
         match entry {
             Entry::Ask { id, join, room, seen } => {
                 self.counts.subscribes += usize::from(*join);
@@ -218,6 +261,8 @@ impl Socket<'_> {
                 other => Err(format!("an answer that is not due: {other:?}")),
             },
             Entry::Event { topic, number, fact } => self.event(*topic, *number, *fact),
+            Entry::FirstNotices { owner, numbers } => self.first_notices(*owner, numbers),
+            Entry::Notice { owner, number } => self.notice(*owner, *number),
             Entry::Done => self.done(),
             Entry::Strange(what) => Err(what.clone()),
         }
@@ -242,16 +287,24 @@ impl Socket<'_> {
         self.due.insert(asked.id, room);
         match room {
             Room::Campaign(topic) => self.joined(topic, asked.seen[topic], published[topic]),
-            Room::User(owner) => self.of_owner(owner).into_iter().try_for_each(|topic| {
-                self.followed(topic, asked.seen[topic])?;
-                let place = &mut self.topics[topic];
-                if !place.member && !place.copies {
-                    place.high = published[topic];
-                }
-                place.copies = true;
-                self.narrow(topic, None)
-            }),
+            Room::User(owner) => {
+                self.notices[owner].member = true;
+                self.follow_owner(owner, &asked, published)
+            }
         }
+    }
+
+    fn follow_owner(&mut self, owner: usize, asked: &Asked, published: &[u32]) -> Outcome {
+        self.of_owner(owner).into_iter().try_for_each(|topic| {
+            let place = &mut self.topics[topic];
+            if !place.member && !place.copies {
+                (place.low, place.high) = (place.received, published[topic]);
+            }
+            self.followed(topic, asked.seen[topic])?;
+            let place = &mut self.topics[topic];
+            place.copies = true;
+            self.narrow(topic, None)
+        })
     }
 
     fn of_owner(&self, owner: usize) -> Vec<Topic> {
@@ -261,6 +314,7 @@ impl Socket<'_> {
     /// In the campaign's room, with its snapshot.
     fn joined(&mut self, topic: Topic, seen: u32, published: u32) -> Outcome {
         let facts = self.published;
+        let in_one_go = self.answering.is_some();
         let place = &mut self.topics[topic];
         let shown = place.coming.take().ok_or("no snapshot before it")?;
         match (place.member, place.copies) {
@@ -270,12 +324,16 @@ impl Socket<'_> {
             (false, false) => place.high = published,
         }
         if !place.member {
-            (place.member, place.snapshot) = (true, None);
+            // the place may be one before that of a room that was joined meanwhile
+            (place.member, place.snapshot, place.low) = (true, None, place.received);
         }
         if place.snapshot.is_some_and(|before| before != shown) {
             return Err(format!("nothing came since the snapshot before, which showed {:?}", place.snapshot));
         }
-        place.low = place.low.max(seen);
+        // requests that wait for one read share the place of the first
+        if !in_one_go {
+            place.low = place.low.max(seen);
+        }
         self.narrow(topic, Some(shown))?;
         self.show(topic, shown)
     }
@@ -331,10 +389,14 @@ impl Socket<'_> {
         let seen = &answered[at].seen;
         match room {
             Room::Campaign(topic) => self.left(topic, seen[topic], |place| place.member = false),
-            Room::User(owner) => self
-                .of_owner(owner)
-                .into_iter()
-                .try_for_each(|topic| self.left(topic, seen[topic], |place| place.copies = false)),
+            Room::User(owner) => {
+                let notices = &mut self.notices[owner];
+                notices.member = false;
+                notices.next = notices.next.filter(|_| notices.own);
+                self.of_owner(owner)
+                    .into_iter()
+                    .try_for_each(|topic| self.left(topic, seen[topic], |place| place.copies = false))
+            }
         }
     }
 
@@ -398,6 +460,7 @@ impl Socket<'_> {
         let place = &mut self.topics[topic];
         self.counts.fixed += usize::from(place.snapshot.is_some());
         (place.low, place.high, place.snapshot) = (number + 1, number + 1, None);
+        place.received = number + 1;
         if fact.is_status {
             self.show(topic, Shown::Status(number))?;
         }
@@ -420,6 +483,30 @@ impl Socket<'_> {
             return Ok(());
         }
         Err(format!("the client shows {:?}, the newest before {} is {newest:?}", place.shown, place.low))
+    }
+
+    fn first_notices(&mut self, owner: usize, numbers: &[u32]) -> Outcome {
+        let next = numbers.first().map_or(0, |newest| newest + 1);
+        let expected: Vec<u32> = (next.saturating_sub(10)..next).rev().collect();
+        if numbers != expected {
+            return Err(format!("the ten newest are {expected:?}"));
+        }
+        self.notices[owner] = Notices { member: false, own: true, next: Some(next), low: next };
+        Ok(())
+    }
+
+    /// Each once and in order; in the own room none is left out over the whole life of the socket.
+    fn notice(&mut self, owner: usize, number: u32) -> Outcome {
+        let notices = &mut self.notices[owner];
+        if !notices.member {
+            return Err("the socket is not in the owner's room".to_owned());
+        }
+        if number < notices.low || notices.next.is_some_and(|next| next != number) {
+            return Err(format!("notification {:?} (at least {}) is next", notices.next, notices.low));
+        }
+        (notices.next, notices.low) = (Some(number + 1), number + 1);
+        self.counts.notices += 1;
+        Ok(())
     }
 
     fn done(&self) -> Outcome {
@@ -546,6 +633,16 @@ mod tests {
     }
 
     #[test]
+    fn requests_that_are_answered_in_one_go_share_the_place_of_the_first() {
+        let asked = [ask(1, true, C, 0), ask(2, true, C, 2)];
+        let answer = |id| [snapshot(Shown::Status(0)), subscribed(C, 2), Entry::Answer { id, room: C }];
+        sound(&[&asked, &answer(1), &answer(2), &[event(1)]]);
+        wrong("doubled", &[&[ask(1, true, C, 2)], &answer(1), &[event(1)]]);
+        let later = [answer(1).to_vec(), vec![ask(2, true, C, 2)], answer(2).to_vec()].concat();
+        wrong("doubled", &[&[ask(1, true, C, 0)], &later[..3], &[event(1)], &later[3..], &[event(1)]]);
+    }
+
+    #[test]
     fn nothing_may_come_outside_a_room() {
         wrong("no room", &[&[event(0)]]);
         wrong("no room", &[&join(0, Shown::Stored, 0), &[event(0)], &leave(C, 1), &[event(1)]]);
@@ -573,6 +670,16 @@ mod tests {
     }
 
     #[test]
+    fn what_passed_before_the_owners_room_was_joined_may_follow_the_snapshot_after_it() {
+        let pending =
+            [ask(1, true, C, 1), ask(2, true, U, 2), subscribed(U, 2), Entry::Answer { id: 2, room: U }];
+        let answer = [snapshot(Shown::Status(0)), subscribed(C, 2), Entry::Answer { id: 1, room: C }];
+        sound(&[&pending, &answer, &[event(1), event(2)]]);
+        wrong("missing", &[&pending, &answer, &[event(1), event(3)]]);
+        wrong("doubled", &[&pending, &answer, &[event(0)]]);
+    }
+
+    #[test]
     fn every_request_is_answered_once_and_in_its_order() {
         let overtaken = [
             ask(1, true, C, 0),
@@ -586,5 +693,22 @@ mod tests {
         wrong("not due", &[&[ask(1, true, C, 0), Entry::Answer { id: 1, room: C }]]);
         wrong("nobody asked", &[&[ask(1, true, C, 0), Entry::Unsubscribed { room: C }]]);
         wrong("two snapshots", &[&[ask(1, true, C, 0), snapshot(Shown::Stored), snapshot(Shown::Stored)]]);
+    }
+
+    #[test]
+    fn notifications_come_each_once_and_in_order_and_the_own_ones_without_a_gap() {
+        let notice = |number| Entry::Notice { owner: 0, number };
+        let first = |numbers: &[u32]| Entry::FirstNotices { owner: 0, numbers: numbers.to_vec() };
+        let own = [vec![first(&[1, 0])], follow(0), vec![notice(2), notice(3)], leave(U, 0)].concat();
+        sound(&[&own, &follow(0), &[notice(4)]]);
+        wrong("is next", &[&own, &follow(0), &[notice(5)]]);
+        wrong("is next", &[&own, &follow(0), &[notice(3)]]);
+        wrong("not in", &[&own, &[notice(4)]]);
+        wrong("not in", &[&[first(&[]), notice(0)]]);
+        wrong("ten newest", &[&[first(&[3, 1])]]);
+        let foreign = [follow(0), vec![notice(7), notice(8)], leave(U, 0), follow(0)].concat();
+        sound(&[&foreign, &[notice(11), notice(12)]]);
+        wrong("is next", &[&foreign, &[notice(8)]]);
+        wrong("is next", &[&foreign, &[notice(11), notice(13)]]);
     }
 }

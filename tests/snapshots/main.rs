@@ -19,10 +19,11 @@ mod wire;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
 use check::{Counts, Entry, Published, Shown};
@@ -31,6 +32,8 @@ use plan::{Dice, Log, OWNERS, Phase, STORED, STORED_AT, Size, TOPICS, World, nam
 use player::{Player, Who};
 use publisher::{Publisher, slow_down};
 
+/// How many sockets come in at the same time, so that no listen queue overflows.
+const ENTERING: usize = 50;
 /// How long the hub's lock is held before each commit.
 const HOLD: Duration = Duration::from_millis(200);
 
@@ -45,7 +48,11 @@ fn every_history_is_exact_while_ten_thousand_sockets_come_and_go_and_the_store_i
     play(Size { sockets: 10_000, at_a_time: 600, staying: 4, every_ms: 10 });
 }
 
+/// Both have the machine for themselves, or the clients are what is too slow.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 fn play(size: Size) {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let seed = std::env::var("ROOMCAST_SEED")
         .map_or_else(|_| std::process::id().into(), |seed| seed.parse().unwrap());
     println!("ROOMCAST_SEED={seed}");
@@ -53,11 +60,13 @@ fn play(size: Size) {
     let server = start(&redis);
     let log = Arc::new(Log::default());
     let over = Arc::new(AtomicBool::new(false));
+    let mut publisher = Publisher::new(Arc::clone(&log), redis.connection(), Dice::new(seed ^ 0xabcd));
+    (0..6).for_each(|n| publisher.notify(n % OWNERS));
+    eventually_true("they are stored", || server.store().count("notifications") == 6);
     let slowing = std::thread::spawn({
         let (store, over) = (server.store(), Arc::clone(&over));
         move || slow_down(store, HOLD, &over)
     });
-    let publisher = Publisher::new(Arc::clone(&log), redis.connection(), Dice::new(seed ^ 0xabcd));
     let begun = Instant::now();
     let histories = run_sockets(size, seed, server.port(), &log, publisher);
     let took = begun.elapsed();
@@ -67,7 +76,7 @@ fn play(size: Size) {
     let published = published(&log);
     let counts = check_all(&published, &histories);
     println!(
-        "{} sockets, {} histories exact; {} events published, {} received ({} as owner's copies); \
+        "{} sockets, {} histories exact; {} events published, {} received ({} as owner's copies), {} notifications; \
          {} subscribes, {} snapshots, {} of them placed by the next event, {} subscribes overtaken; \
          {commits} commits of the hub, each after {HOLD:?} of waiting; {took:.1?}",
         size.sockets,
@@ -75,13 +84,14 @@ fn play(size: Size) {
         log.total(),
         counts.events,
         counts.copies,
+        counts.notices,
         counts.subscribes,
         counts.snapshots,
         counts.fixed,
         counts.overtaken,
     );
     assert!(
-        counts.fixed > size.sockets && counts.copies > size.sockets && counts.overtaken > 10,
+        counts.fixed.min(counts.copies).min(counts.notices) > size.sockets && counts.overtaken > 10,
         "too little happened"
     );
     assert_hub_is_sound(&server, &published);
@@ -94,6 +104,9 @@ fn start(redis: &RedisServer) -> TestServer {
         .set("limits.connects_per_user_per_minute", 0)
         .set("limits.handshakes_per_address_per_minute", 0)
         .set("limits.messages_per_second", 0)
+        // clients on a machine under load are slow
+        .set("limits.handshake_timeout_ms", 60_000)
+        .set("auth.timeout_ms", 60_000)
         .start();
     let mut store = server.store();
     for topic in 0..STORED {
@@ -112,6 +125,7 @@ fn run_sockets(size: Size, seed: u64, port: u16, log: &Arc<Log>, publisher: Publ
         phase: Cell::new(Phase::Running),
         left: Cell::new(0),
         staying: Cell::new(0),
+        entrance: Semaphore::new(ENTERING),
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, direct(size, seed, world, publisher))

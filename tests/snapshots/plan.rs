@@ -79,6 +79,7 @@ pub struct Log {
     /// By campaign.
     pub facts: [Mutex<Vec<Fact>>; TOPICS],
     counts: [AtomicU32; TOPICS],
+    notices: [AtomicU32; OWNERS],
     /// Set when the publisher is to come to its end.
     pub stop: AtomicBool,
 }
@@ -95,7 +96,17 @@ impl Log {
         self.counts.iter().map(|count| count.load(Ordering::SeqCst)).collect()
     }
 
-    /// How many there are in all.
+    /// Notes a notification for an owner that goes out next; gives its number.
+    pub fn note_notice(&self, owner: usize) -> u32 {
+        self.notices[owner].fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// How many notifications an owner had.
+    pub fn notices(&self, owner: usize) -> u32 {
+        self.notices[owner].load(Ordering::SeqCst)
+    }
+
+    /// How many events there are in all.
     pub fn total(&self) -> u32 {
         self.counts().iter().sum()
     }
@@ -128,4 +139,6 @@ pub struct World {
     pub left: Cell<usize>,
     /// Sockets that stay.
     pub staying: Cell<usize>,
+    /// Where sockets wait until they may come in.
+    pub entrance: tokio::sync::Semaphore,
 }

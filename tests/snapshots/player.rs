@@ -36,11 +36,14 @@ pub struct Player {
     last_id: u64,
     /// The `ping` whose answer is waited for.
     ping: Option<u64>,
+    /// One more than the number of the newest notification that came.
+    notices: u32,
 }
 
 impl Player {
     /// Comes in, and reads what everybody gets first.
     pub async fn enter(world: &Rc<World>, number: usize, who: Who, mut dice: Dice) -> Player {
+        let _entering = world.entrance.acquire().await.unwrap();
         let protocol = if dice.percent(50) { Protocol::SocketIo } else { Protocol::Plain };
         let wire = Wire::open(world.port, protocol).await.unwrap_or_else(|e| panic!("socket {number}: {e}"));
         let mut player = Player {
@@ -52,20 +55,37 @@ impl Player {
             history: Vec::new(),
             last_id: 0,
             ping: None,
+            notices: 0,
         };
         let token = player.wire.token(&who.token(number));
         player.wire.send(&[token]).await.unwrap();
-        while !player.read_until(Instant::now() + PATIENCE, "initial:system_status").await {}
+        while !player.is_in(Instant::now() + PATIENCE).await {}
         player
     }
 
-    /// Passes over one thing of those that come first; says whether it was this.
-    async fn read_until(&mut self, deadline: Instant, last: &str) -> bool {
+    /// Reads one thing of those that come first; says whether it was the last.
+    async fn is_in(&mut self, deadline: Instant) -> bool {
         let next = timeout_at(deadline, self.wire.next()).await.expect("the initial events come").unwrap();
-        match next {
-            Some(Incoming::Event(name, _)) => name == last,
-            Some(Incoming::Open(_) | Incoming::Connected(_)) => false,
-            other => panic!("socket {}: before it was in came {other:?}", self.number),
+        match (next, self.who) {
+            (Some(Incoming::Event(name, data)), Who::Owner(owner)) if name == "initial:notifications" => {
+                let items = data.as_array().unwrap().iter();
+                let numbers = items.map(|item| notice_number(&item["id"]).unwrap()).collect();
+                self.history.push(Entry::FirstNotices { owner, numbers });
+                self.notices = self.notices_of(&self.history);
+                false
+            }
+            (Some(Incoming::Event(name, _)), _) => name == "initial:system_status",
+            (Some(Incoming::Open(_) | Incoming::Connected(_)), _) => false,
+            (other, _) => panic!("socket {}: before it was in came {other:?}", self.number),
+        }
+    }
+
+    /// How many notifications of the own ones there are up to the newest that it has had.
+    fn notices_of(&self, history: &[Entry]) -> u32 {
+        match history.last() {
+            Some(Entry::FirstNotices { numbers, .. }) => numbers.first().map_or(0, |newest| newest + 1),
+            Some(Entry::Notice { number, .. }) => number + 1,
+            _ => self.notices,
         }
     }
 
@@ -96,6 +116,7 @@ impl Player {
         if self.dice.percent(50) {
             self.ask(true, self.all_rooms()).await;
         }
+        self.wait_for_notices().await;
         self.leave_all().await;
         self.world.left.set(self.world.left.get() + 1);
         while self.world.phase.get() < Phase::After {
@@ -105,6 +126,19 @@ impl Player {
         self.history.push(Entry::Done);
         self.wire.end(End::Closed).await;
         self.history
+    }
+
+    /// An owner stays in its room until all its notifications have come.
+    async fn wait_for_notices(&mut self) {
+        let Who::Owner(owner) = self.who else { return };
+        let (all, deadline) = (self.world.log.notices(owner), Instant::now() + PATIENCE);
+        self.ask(true, vec![Room::User(owner)]).await;
+        while self.notices < all {
+            if !self.read(deadline).await {
+                self.history.push(Entry::Strange(format!("{} of {all} notifications came", self.notices)));
+                return;
+            }
+        }
     }
 
     /// Is in every room of a campaign all the time.
@@ -234,7 +268,10 @@ impl Player {
             _ => None,
         };
         match entry {
-            Some(entry) => self.history.push(entry),
+            Some(entry) => {
+                self.history.push(entry);
+                self.notices = self.notices_of(&self.history);
+            }
             None if matches!(&incoming, Incoming::Event(name, _) if name == "pong") => {}
             None if matches!(&incoming, Incoming::Answer(id, _) if id.as_u64() == self.ping) => {
                 self.ping = None
@@ -248,6 +285,10 @@ impl Player {
             "campaign:status" => snapshot(data),
             "subscribed" => Some(Entry::Subscribed { room: room(data)?, published: self.world.log.counts() }),
             "unsubscribed" => Some(Entry::Unsubscribed { room: room(data)? }),
+            "notification" => {
+                let Some(Room::User(owner)) = self.user_room() else { return None };
+                Some(Entry::Notice { owner, number: notice_number(&data["id"])? })
+            }
             "campaign:updated" => self.live(data, u32::try_from(data["n"].as_u64()?).ok()?, false),
             "campaign:status_changed" => self.live(data, status_number(&data["status"])?, true),
             _ => None,
@@ -323,6 +364,10 @@ fn topic(id: &Value) -> Option<Topic> {
 
 fn status_number(status: &Value) -> Option<u32> {
     status.as_str()?.strip_prefix('S')?.parse().ok()
+}
+
+fn notice_number(id: &Value) -> Option<u32> {
+    id.as_str()?.strip_prefix('N')?.parse().ok()
 }
 
 fn time(timestamp: &Value) -> Option<i64> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::check::{Fact, Topic};
 use super::common::store::Store;
-use super::plan::{Dice, Log, STORED_AT, TOPICS, name};
+use super::plan::{Dice, Log, OWNERS, STORED_AT, TOPICS, name, owner_name};
 
 /// Times of events begin here, in milliseconds.
 const FIRST: i64 = STORED_AT + 1_000_000;
@@ -25,7 +25,19 @@ impl Publisher {
         Publisher { log, redis, dice, newest: [FIRST; TOPICS] }
     }
 
-    /// Publishes until it is told to stop, then for each campaign an update and a status.
+    /// Publishes a notification for an owner.
+    pub fn notify(&mut self, owner: usize) {
+        let number = self.log.note_notice(owner);
+        let payload =
+            serde_json::json!({"id": format!("N{number}"), "type": "info", "title": "t", "message": "m"});
+        let channel = format!("user:{}", owner_name(owner));
+        let taken: usize =
+            redis::cmd("PUBLISH").arg(channel).arg(payload.to_string()).query(&mut self.redis).unwrap();
+        assert_eq!(taken, 1, "the hub's subscription took it");
+    }
+
+    /// Publishes until it is told to stop, then for each campaign an update and a status. Now and then also
+    /// a notification.
     pub fn run(mut self, every_ms: u64) -> Publisher {
         while !self.log.stop.load(Ordering::SeqCst) {
             let burst = if self.dice.percent(2) { 40 } else { 1 };
@@ -34,6 +46,10 @@ impl Publisher {
                 let topic = if burst > 1 { topic } else { dice.below(TOPICS as u64) as Topic };
                 (topic, dice.percent(50))
             });
+            if self.dice.percent(6) {
+                let owner = self.dice.below(OWNERS as u64) as usize;
+                self.notify(owner);
+            }
             let pause = self.dice.below(2 * every_ms * (1 + burst / 4));
             std::thread::sleep(Duration::from_millis(pause)); // the pace, waited on by nobody
         }
