@@ -2,8 +2,8 @@
 //!
 //! A lane *watches* a room for a subscriber while the store is read: it remembers the newest state and
 //! lists what passes, and holds nothing live back. At the answer the snapshot is the newer of the two, and
-//! what passed after it follows. The rules were model-checked; the numbers below are theirs (DESIGN,
-//! "Subscribe").
+//! what passed after it follows. The rules were model-checked; the numbers below are theirs
+//! (`docs/decisions/0005-watch-instead-of-hold.md`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
