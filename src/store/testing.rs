@@ -105,11 +105,26 @@ impl Db {
 
     /// Ends every connection to this database, as a restart of the server would.
     pub(super) fn end_connections(&self) {
-        let which = format!("datname = '{}'", self.name());
+        let pids = self.connections();
+        let list = pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let which = format!("pid IN (0{}{list})", if pids.is_empty() { "" } else { "," });
         self.admin_sql(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {which}"));
+        // those that were there, and not those that the store opens in their place
         while self.count(&format!("pg_stat_activity WHERE {which}")) > 0 {
             std::thread::yield_now();
         }
+    }
+
+    /// The server's processes that serve this database.
+    fn connections(&self) -> Vec<i32> {
+        #[derive(QueryableByName)]
+        struct Pid {
+            #[diesel(sql_type = diesel::sql_types::Integer)]
+            pid: i32,
+        }
+        let query = format!("SELECT pid FROM pg_stat_activity WHERE datname = '{}'", self.name());
+        let pids: Vec<Pid> = diesel::sql_query(query).load(&mut POSTGRES.admin()).unwrap();
+        pids.into_iter().map(|pid| pid.pid).collect()
     }
 
     /// Counts rows, from another database of the server.
