@@ -24,9 +24,6 @@ npm test --prefix tests/clients/node-v4 --silent
 echo "── the live page in Chromium"
 npm test --prefix tests/clients/browser --silent
 
-echo "── the live page in Chromium"
-ROOMCAST_BIN="$(target_dir)/debug/roomcast" npm test --prefix tests/clients/browser --silent
-
 if [ "${1:-}" = long ]; then
   echo "── a swarm of 1000 clients"
   scripts/swarm.sh
