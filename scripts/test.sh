@@ -1,26 +1,28 @@
 #!/usr/bin/env bash
-# All tests: documentation examples, real clients from their registries, then the library and the running hub.
-# Each test starts its own servers on free ports with throwaway data, and ends them.
+# All tests: the examples' own, real clients from their registries, the live page in a browser, then the
+# library and the running hub. Each starts its own servers on free ports with throwaway data, and ends them.
 #
-#   scripts/test.sh         what takes under a minute each
-#   scripts/test.sh long    the long ones, too
+#   scripts/test.sh         all but those marked #[ignore = "long"]
+#   scripts/test.sh long    these, too, and the swarm
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/common.sh
 
 more_descriptors
 
-echo "── documentation examples"
+echo "── the code of documentation and examples"
 cargo test --doc
+cargo test --examples
 
-echo "── building the hub"
 cargo build --bin roomcast
+export ROOMCAST_BIN
+ROOMCAST_BIN="$(target_dir)/debug/roomcast"
 
 echo "── socket.io-client v4 for Node"
-ROOMCAST_BIN="$(target_dir)/debug/roomcast" npm test --prefix tests/clients/node-v4 --silent
+npm test --prefix tests/clients/node-v4 --silent
 
 echo "── the live page in Chromium"
-ROOMCAST_BIN="$(target_dir)/debug/roomcast" npm test --prefix tests/clients/browser --silent
+npm test --prefix tests/clients/browser --silent
 
 if [ "${1:-}" = long ]; then
   echo "── a swarm of 1000 clients"
@@ -30,7 +32,7 @@ fi
 echo "── the library and the running hub"
 # --no-fail-fast: one failing file does not hide what the others have to say
 if [ "${1:-}" = long ]; then
-  cargo test --lib --bins --examples --tests --no-fail-fast -- --include-ignored
+  cargo test --lib --bins --tests --no-fail-fast -- --include-ignored
 else
-  cargo test --lib --bins --examples --tests --no-fail-fast
+  cargo test --lib --bins --tests --no-fail-fast
 fi

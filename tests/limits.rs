@@ -47,7 +47,7 @@ over_both! {
         assert_untouched(&server, &mut bystander);
     }
 
-    fn fragments_that_are_too_big_together_are_refused(protocol: Protocol) {
+    fn fragments_that_are_too_big_together_are_refused_on_the_header_that_says_so(protocol: Protocol) {
         let server = TestServer::start();
         let mut bystander = member(&server, protocol, &admin("a"));
         let mut client = member(&server, protocol, &admin("b"));
@@ -56,7 +56,9 @@ over_both! {
             let mut frame = vec![u8::from(n == 0), 0x80 | 127];
             frame.extend(400_000_u64.to_be_bytes());
             frame.extend([0; 4]);
-            frame.resize(frame.len() + 400_000, b'x');
+            if n < 2 {
+                frame.resize(frame.len() + 400_000, b'x');
+            }
             client.stream().write_all(&frame).unwrap();
         }
         assert_eq!(client.expect_close().code, Some(1009));

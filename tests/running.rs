@@ -277,6 +277,19 @@ fn migrate_makes_the_tables_and_may_be_repeated() {
 }
 
 #[test]
+fn connections_are_recorded_in_the_store() {
+    let server = TestServer::start();
+    let client = server.connect(Protocol::Plain, &user("u1"));
+    client.close();
+    for event in ["connected", "disconnected"] {
+        eventually_true("coming and going are written", || {
+            server.store().count(&format!("connection_events WHERE user_id = 'u1' AND event = '{event}'"))
+                == 1
+        });
+    }
+}
+
+#[test]
 fn help_lists_the_commands_and_nonsense_is_a_usage_error() {
     let (code, stdout, _) = run(roomcast().arg("--help"));
     assert_eq!(code, Some(0));

@@ -172,6 +172,12 @@ impl std::fmt::Display for Report {
         writeln!(f, "delivered in       {:>12.2} s", self.seconds)?;
         writeln!(f, "deliveries         {:>12.0} /s", self.rate)?;
         writeln!(f, "delay p50 / p99    {:>12.1} / {:.1} ms", self.p50, self.p99)?;
+        if self.closed > 0 {
+            writeln!(
+                f,
+                "who falls limits.unsent_bytes behind is dropped: these readers may have been too slow"
+            )?;
+        }
         write!(f, "{}", if self.sound() { "each client got each event once and in order" } else { "FAULT" })
     }
 }
