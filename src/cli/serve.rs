@@ -22,6 +22,7 @@ pub(super) fn run(config: Config, args: &ServeArgs) -> Result<(), Failure> {
     config.require_files()?;
     config.require_served()?;
     config.ignored_settings().iter().for_each(|line| log::warn!("{line}"));
+    take_all_descriptors();
     let listener = listen(&config)?;
     let address = listener.local_addr().context("the listener has no address")?;
     let demo = args.demo.then(|| demo::Plan::for_hub(&config, address));
@@ -37,6 +38,14 @@ pub(super) fn run(config: Config, args: &ServeArgs) -> Result<(), Failure> {
         Ok::<_, anyhow::Error>(app::run(config, listener, ready, shutdown).await)
     })?;
     outcome.map_err(failure)
+}
+
+/// A socket is a descriptor, and many shells start programs with 1024 of them: takes what the system allows.
+fn take_all_descriptors() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => log::info!("up to {limit} file descriptors, about as many sockets"),
+        Err(error) => log::warn!("the limit on file descriptors stays as it is: {error}"),
+    }
 }
 
 fn failure(error: AppError) -> Failure {

@@ -1,7 +1,7 @@
 //! The `Pulse` actor: the hub's own `system:service_status`, each second while anyone is in the system
 //! room, and at once when its status changes.
 //!
-//! Messages: [`Rooms`] and [`Users`], the figures that registry and manager were asked for.
+//! Messages: `Rooms` and `Users`, the figures that registry and manager were asked for.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //! with the events.
 //!
 //! Messages: [`Order`] from the registry, [`Answered`] from the store by way of a
-//! [`Reply`](super::request::Reply), [`Drain`] at the end.
+//! [`Reply`], [`Drain`] at the end.
 
 use std::cell::RefCell;
 use std::pin::Pin;

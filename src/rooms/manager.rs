@@ -1,6 +1,6 @@
 //! The `ConnectionManager` actor: who is connected, and how many connections a user may have.
 //!
-//! Messages: [`Admit`] and [`Gone`] from sockets, [`Drain`] and [`Look`].
+//! Messages: [`Admit`] and [`Gone`] from sockets, [`Look`].
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};

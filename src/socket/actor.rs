@@ -2,7 +2,7 @@
 //! waking it.
 //!
 //! Messages: [`Signal`] from the outbox and the heartbeat, [`Post`] from other actors. The stream is read
-//! by a future that lives as long as the actor ([`Pump`]).
+//! by a future that lives as long as the actor (`Pump`).
 
 use std::io::ErrorKind;
 use std::pin::Pin;
