@@ -487,3 +487,69 @@ fn configured_shared_suffixes_take_the_place_of_the_default_ones() {
     assert_eq!(client.expect_event("campaign:updated")["n"], 1);
     assert_eq!(client.expect_event("campaign:updated")["n"], 2);
 }
+
+// ── table 4: errors after which the connection is over ──────────────────────────────────────────────────────
+
+/// This error, then the end; Socket.IO's clients stay away where it is a DISCONNECT.
+fn assert_sent_away(client: &mut TestClient, protocol: Protocol, error: &Value, code: u16, disconnect: bool) {
+    assert_eq!(client.expect_event("error"), *error);
+    if protocol == Protocol::Plain {
+        let reason = error["code"].as_str().unwrap().to_owned();
+        assert_eq!(client.expect_close(), Close { code: Some(code), reason });
+        return;
+    }
+    if disconnect {
+        assert_eq!(client.next(), Incoming::Disconnected);
+    }
+    client.expect_close();
+}
+
+over_both! {
+    fn token_expired_closes_at_exp_plus_leeway_so_that_the_client_comes_back(protocol: Protocol) {
+        let server = TestServer::builder().set("auth.leeway_ms", 1_000).start();
+        let exp = common::tokens::now() + 1;
+        let mut client = server.connect(protocol, &Claims::of("u1").with("exp", json!(exp)).token());
+        let mut other = server.connect(protocol, &user("u1"));
+        let error = json!({"code": "token_expired", "message": "Token expired"});
+        assert_sent_away(&mut client, protocol, &error, 4401, false);
+        assert!(roomcast::clock::now_ms() >= (exp as i64 + 1) * 1_000, "within the leeway");
+        other.expect_nothing_but_pong();
+    }
+
+    fn idle_closes_who_gives_no_sign_of_life(protocol: Protocol) {
+        let server = TestServer::builder().set("limits.idle_check_ms", 50).set("limits.idle_timeout_ms", 400).start();
+        let mut client = server.connect(protocol, &user("u1"));
+        let error = json!({"code": "idle", "message": "No sign of life"});
+        assert_sent_away(&mut client, protocol, &error, 4408, false);
+    }
+
+    fn connection_limit_sends_the_oldest_away_not_to_reconnect(protocol: Protocol) {
+        let server = TestServer::builder().set("limits.connections_per_user", 2).start();
+        let mut clients: Vec<TestClient> = (0..3).map(|_| server.connect(protocol, &user("u1"))).collect();
+        let error = json!({"code": "connection_limit", "message": "Connection limit exceeded"});
+        assert_sent_away(&mut clients[0], protocol, &error, 4429, true);
+        clients[1].expect_nothing_but_pong();
+        clients[2].expect_nothing_but_pong();
+        server.connect(protocol, &user("u2")).expect_nothing_but_pong();
+    }
+
+    fn connection_limit_refuses_the_new_one_where_it_is_configured_so(protocol: Protocol) {
+        let settings = TestServer::builder().set("limits.connections_per_user", 1);
+        let server = settings.set("limits.on_connection_limit", "reject_new").start();
+        let mut first = server.connect(protocol, &user("u1"));
+        let mut second = TestClient::open(&server, protocol);
+        second.send_token(&user("u1"));
+        match protocol {
+            Protocol::SocketIo => {
+                let Incoming::Refused(body) = second.next() else { panic!("no CONNECT_ERROR") };
+                let body: Value = serde_json::from_str(&body).unwrap();
+                assert_eq!(body, json!({"message": "Connection limit exceeded", "data": {"code": "connection_limit"}}));
+            }
+            Protocol::Plain => {
+                second.expect_error("connection_limit", "Connection limit exceeded");
+                assert_eq!(second.expect_close(), Close { code: Some(4429), reason: "connection_limit".to_owned() });
+            }
+        }
+        first.expect_nothing_but_pong();
+    }
+}
