@@ -14,6 +14,7 @@ mod common;
 mod check;
 mod plan;
 mod player;
+mod published;
 mod publisher;
 mod wire;
 
