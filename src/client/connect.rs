@@ -176,3 +176,22 @@ fn campaign_item(row: &CampaignRow) -> String {
     };
     serde_json::to_string(&item).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_list_would_pass_the_largest_message_the_oldest_are_left_out() {
+        let items = || (0..100).map(|n| format!("\"item {n:03}\""));
+        let whole = fitting("initial:campaigns", items(), 1_000_000);
+        let count =
+            |event: &Event| serde_json::from_str::<Vec<String>>(event.data()).map(|list| list.len()).ok();
+        assert_eq!(count(&whole), Some(100));
+        let cut = fitting("initial:campaigns", items(), 300);
+        assert!(cut.frame(Dialect::Plain).len() <= 300 && cut.frame(Dialect::SocketIo).len() <= 300);
+        let kept: Vec<String> = serde_json::from_str(cut.data()).unwrap();
+        assert!(kept.len() > 10 && kept[0] == "item 000", "{kept:?}");
+        assert_eq!(count(&fitting("initial:campaigns", items(), 0)), Some(0));
+    }
+}
