@@ -83,6 +83,7 @@ pub async fn run(
         parts.shared.gate.open();
         Ok::<(), AppError>(())
     };
+    let mut going_down = None;
     let stopped_early = tokio::select! {
         started = started => { started?; false }
         () = &mut shutdown => true,
@@ -90,9 +91,11 @@ pub async fn run(
     if !stopped_early {
         ready(&running);
         shutdown.await;
+        going_down = Some(tokio::time::Instant::now());
         parts.drain().await;
     }
-    parts.flush_store().await;
+    let since = going_down.unwrap_or_else(tokio::time::Instant::now);
+    parts.flush_store(since.elapsed()).await;
     handle.stop(false).await;
     server.await.map_err(std::io::Error::other)??;
     Ok(())
@@ -381,10 +384,12 @@ impl Parts {
         }
     }
 
-    /// Writes what waits to be written.
-    async fn flush_store(&self) {
+    /// Writes what waits to be written, in all of the grace time that is left but what the end itself takes.
+    async fn flush_store(&self, spent: Duration) {
+        const LAST_STEPS: Duration = Duration::from_millis(1_500);
         let store = self.clients.store.clone();
-        let limit = Duration::from_millis(self.config.shutdown.grace_ms / 4);
+        let grace = Duration::from_millis(self.config.shutdown.grace_ms);
+        let limit = grace.saturating_sub(spent + LAST_STEPS.min(grace / 4));
         let written = web::block(move || store.flush(limit)).await;
         if !matches!(written, Ok(true)) {
             log::error!("{} writes were not written in time", self.clients.store.depth());

@@ -57,3 +57,38 @@ fn an_unknown_call_has_the_one_form_of_errors() {
         );
     }
 }
+
+#[test]
+fn an_idempotency_key_that_is_no_event_id_is_refused_and_not_accepted_in_vain() {
+    let server = TestServer::start();
+    let mut member = server.connect(Protocol::Plain, &admin("a"));
+    member.emit_bare("subscribe:system");
+    member.wait_for("subscribed");
+    let bearer = format!("Bearer {}", publisher());
+    let call = |key: &str| {
+        let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", key)];
+        http::post(&server.url("/api/v1/events"), &headers, &alert())
+    };
+    for key in ["order 17", "a\tb", &"k".repeat(257)] {
+        let refused = call(key);
+        assert_eq!(
+            (refused.status, &refused.json()["error"]["code"]),
+            (400, &json!("invalid_payload")),
+            "{key}"
+        );
+    }
+    assert_eq!(call(&"k".repeat(256)).status, 202);
+    member.wait_for("system:alert");
+    // the two keys of this batch are one character too long
+    let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", &"b".repeat(255))];
+    let body = format!("[{},{}]", alert(), alert());
+    let batch = http::post(&server.url("/api/v1/events"), &headers, &body);
+    assert_eq!((batch.status, &batch.json()["results"][0]["ok"]), (422, &json!(false)), "{}", batch.body);
+}
+
+#[test]
+fn the_path_of_the_plain_websocket_says_what_it_expects() {
+    let server = TestServer::start();
+    let response = server.get("/ws");
+    assert_eq!((response.status, &response.json()["error"]["code"]), (400, &json!("invalid_payload")));
+}

@@ -104,3 +104,38 @@ fn sorted(ids: &Value) -> Vec<String> {
     ids.sort();
     ids
 }
+
+over_both! {
+    fn a_repeat_of_an_id_goes_to_nobody_not_even_to_who_never_had_it(protocol: Protocol) {
+        let server = TestServer::start();
+        let note = json!({"type": "info", "title": "t", "message": "m", "id": "Q", "timestamp": "2026-05-04T10:20:30Z"});
+        let mut first = server.connect(protocol, &user("u1"));
+        first.emit("subscribe:user", json!({}));
+        first.wait_for("subscribed");
+        server.publish("user:u1", &note);
+        first.wait_for("notification");
+        first.emit("notifications:read", json!({"ids": ["Q"]}));
+        first.wait_for("notifications:read");
+        let mut second = server.connect(protocol, &user("u1"));
+        second.emit("subscribe:user", json!({}));
+        second.wait_for("subscribed");
+        server.publish("user:u1", &note);
+        second.expect_nothing_but_pong();
+        first.expect_nothing_but_pong();
+        eventually_true("it is counted", || {
+            server.metric("roomcast_refused_messages_total", r#"reason="duplicate""#) == 1.0
+        });
+    }
+
+    fn reading_is_answered_also_while_the_database_takes_no_writes(protocol: Protocol) {
+        let server = TestServer::builder().set("database.timeout_ms", 300).start();
+        let mut client = server.connect(protocol, &user("u1"));
+        let mut lock = server.store();
+        lock.execute("BEGIN IMMEDIATE");
+        let answer = client.request("notifications:read", json!({"ids": ["x"]}));
+        assert_eq!(answer["error"]["code"], "unavailable", "{answer}");
+        assert!(answer["error"]["retryAfterMs"].is_u64(), "{answer}");
+        lock.execute("COMMIT");
+        client.expect_error("unavailable", "Temporarily unavailable");
+    }
+}

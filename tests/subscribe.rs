@@ -400,3 +400,20 @@ fn a_subscriber_of_one_protocol_hears_what_one_of_the_other_hears() {
     assert_eq!(heard, two.expect_event("campaign:updated"));
     one.expect_silence(Duration::from_millis(50));
 }
+
+over_both! {
+    fn json_with_half_a_character_is_refused_with_an_answer_and_the_socket_stays(protocol: Protocol) {
+        let server = TestServer::start();
+        let mut client = server.connect(protocol, &user("u1"));
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        for data in [r#"{"campaignId":"\ud83d"}"#, deep.as_str()] {
+            client.send_text(&match protocol {
+                Protocol::SocketIo => format!(r#"4277["subscribe:campaign",{data}]"#),
+                Protocol::Plain => format!(r#"{{"event":"subscribe:campaign","data":{data},"id":77}}"#),
+            });
+            assert_eq!(client.expect_event("error")["code"], "invalid_payload");
+            assert_eq!(client.expect_answer(&json!(77))["error"]["code"], "invalid_payload");
+        }
+        client.expect_nothing_but_pong();
+    }
+}

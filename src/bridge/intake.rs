@@ -2,7 +2,7 @@
 //! publications, and sent on as one message.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actix::Recipient;
@@ -12,7 +12,7 @@ use crate::clock::{self, Millis};
 use crate::events::{Catalogue, Reason, Refusal, Rejected, Routed, Seen};
 use crate::metrics::Metrics;
 use crate::rooms::registry::Publish;
-use crate::rooms::{Permit, Publications};
+use crate::rooms::{Permit, Publication, Publications};
 use crate::store::Record;
 
 /// Refused messages that are logged in a second; more are counted.
@@ -26,8 +26,6 @@ pub struct Intake<C> {
     memory: Mutex<Memory>,
     /// Events taken since start.
     events: AtomicU64,
-    /// How far the last event with a publisher's time was behind it, in milliseconds.
-    delay_ms: AtomicI64,
 }
 
 /// What is remembered of messages.
@@ -43,14 +41,7 @@ impl<C: Catalogue> Intake<C> {
     /// An intake that hands publications to the registry.
     pub fn new(catalogue: C, registry: Recipient<Publish<Record>>, metrics: Arc<Metrics>) -> Intake<C> {
         let memory = Mutex::new(Memory::default());
-        Intake {
-            catalogue,
-            registry,
-            metrics,
-            memory,
-            events: AtomicU64::new(0),
-            delay_ms: AtomicI64::new(0),
-        }
+        Intake { catalogue, registry, metrics, memory, events: AtomicU64::new(0) }
     }
 
     /// Takes what one read from `source` brought.
@@ -59,14 +50,16 @@ impl<C: Catalogue> Intake<C> {
         let mut list = Vec::with_capacity(messages.len());
         for message in &messages {
             match self.judge(message, now) {
-                Ok(routed) => list.extend(routed.publications),
+                Ok(routed) => {
+                    self.note_delay(source, now - routed.timestamp);
+                    list.extend(routed.publications);
+                }
                 Err(refusal) => self.reject(source, message, refusal, now),
             }
         }
         if list.is_empty() {
             return;
         }
-        self.note_delay(source, &list, now);
         for event in list.iter().filter_map(|publication| publication.event.as_ref()) {
             let size = self.metrics.message_size.with_label_values(&[event.name()]);
             size.observe(event.data().len() as f64);
@@ -76,12 +69,21 @@ impl<C: Catalogue> Intake<C> {
     }
 
     fn judge(&self, message: &Message, now: Millis) -> Result<Routed, Refusal> {
-        let routed = self.catalogue.route(&message.channel, &message.payload, now)?;
-        match &routed.event_id {
-            Some(id) if !self.memory().seen.is_new(&message.channel, id, now) => {
-                Err(Refusal::new(Reason::Duplicate, "a repeat of an eventId"))
+        let mut routed = self.catalogue.route(&message.channel, &message.payload, now)?;
+        let mut memory = self.memory();
+        if let Some(id) = &routed.event_id
+            && !memory.seen.is_new(&message.channel, id, now)
+        {
+            return Err(repeat());
+        }
+        let all = routed.publications.len();
+        routed.publications.retain(|publication| memory.is_new_item(publication, now));
+        match routed.publications.len() {
+            0 => Err(repeat()),
+            left => {
+                (left..all).for_each(|_| memory.rejected.count(Reason::Duplicate));
+                Ok(routed)
             }
-            _ => Ok(routed),
         }
     }
 
@@ -107,14 +109,9 @@ impl<C: Catalogue> Intake<C> {
         memory.rejected.push(now, source, &message.channel, &message.payload, refusal);
     }
 
-    fn note_delay(&self, source: &str, list: &[crate::rooms::Publication<Record>], now: Millis) {
-        let Some(time) = list.iter().rev().find_map(|publication| Some(publication.state.as_ref()?.time))
-        else {
-            return;
-        };
-        let delay = (now - time).max(0);
-        self.delay_ms.store(delay, Ordering::Relaxed);
-        self.metrics.publish_delay.with_label_values(&[source]).observe(delay as f64 / 1_000.0);
+    fn note_delay(&self, source: &str, delay: Millis) {
+        let seconds = delay.max(0) as f64 / 1_000.0;
+        self.metrics.publish_delay.with_label_values(&[source]).observe(seconds);
     }
 
     /// Looks at the refused messages.
@@ -132,7 +129,20 @@ impl<C: Catalogue> Intake<C> {
     }
 }
 
+fn repeat() -> Refusal {
+    Refusal::new(Reason::Duplicate, "a repeat of an eventId, or of a notification's id")
+}
+
 impl Memory {
+    /// A notification is told from its repeat by its id, as an event is by its `eventId`.
+    fn is_new_item(&mut self, publication: &Publication<Record>, now: Millis) -> bool {
+        match (&publication.item, publication.rooms.first()) {
+            // a room's name is no channel of its own, so the two kinds of ids do not meet
+            (Some(item), Some(room)) => self.seen.is_new(&format!("item {room}"), &item.id, now),
+            _ => true,
+        }
+    }
+
     fn may_log(&mut self, now: Millis) -> bool {
         let second = now / 1_000;
         if self.logged.0 != second {

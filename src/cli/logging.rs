@@ -38,15 +38,19 @@ pub enum LogError {
     Io(#[from] io::Error),
 }
 
+/// What is logged where `RUST_LOG` says nothing: of actix only what matters, since its parser writes a line
+/// for each malformed request, and whoever sends those should not fill a disk.
+const DEFAULT_FILTER: &str = "info,actix_http=off,actix_server=warn";
+
 /// Starts logging to the standard error output. `filter` is the value of `RUST_LOG`; without it everything
-/// from `info` up is logged. Panics are logged too, since the standard way to print them can block.
+/// of ours from `info` up is logged. Panics are logged too, since the standard way to print them can block.
 pub fn start(format: LogFormat, filter: Option<&str>) -> Result<(), LogError> {
     // a descriptor of its own: whoever else prints does not wait for a lock that a blocked write holds
     let out = std::fs::File::from(io::stderr().as_fd().try_clone_to_owned()?);
     let queue = Arc::new(Queue::new(CAPACITY));
     spawn(queue.clone(), out, format)?;
     env_logger::Builder::new()
-        .parse_filters(filter.filter(|filter| !filter.is_empty()).unwrap_or("info"))
+        .parse_filters(filter.filter(|filter| !filter.is_empty()).unwrap_or(DEFAULT_FILTER))
         .target(env_logger::Target::Pipe(Box::new(LineWriter(queue.clone()))))
         .write_style(env_logger::WriteStyle::Never)
         .format(move |out, record| {

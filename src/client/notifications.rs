@@ -1,6 +1,7 @@
 //! `notifications:read`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Deserialize;
 use smallvec::smallvec;
@@ -27,6 +28,8 @@ const RETRY_AFTER_MS: u64 = 1_000;
 pub struct Marked {
     ids: Result<Vec<String>, StoreError>,
     ack: Option<AckRef>,
+    /// Set when the asker has been answered: by the store, or because its time was over.
+    answered: Arc<AtomicBool>,
 }
 
 #[derive(Deserialize)]
@@ -40,19 +43,30 @@ pub(super) fn read(hub: &Hub, conn: &mut Client<'_>, user: &User, request: Reque
         return refuse(conn, request.ack.as_ref(), &about(Code::InvalidPayload(EXPECTED), request.event));
     };
     let (addr, ack) = (conn.addr(), request.ack);
+    let answered = Arc::new(AtomicBool::new(false));
+    let late = StoreError::Timeout("the notifications".to_owned());
+    let deadline = Marked { ids: Err(late), ack: ack.clone(), answered: Arc::clone(&answered) };
+    conn.later(hub.shared.store_patience, ToClient::Read(deadline));
     hub.shared.store.mark_read(&user.id, ids, move |ids| {
-        addr.do_send(Post(ToClient::Read(Marked { ids, ack })));
+        addr.do_send(Post(ToClient::Read(Marked { ids, ack, answered })));
     });
 }
 
-/// The asker is told first, then its user's other sockets.
-pub(super) fn marked(hub: &Hub, conn: &mut Client<'_>, Marked { ids, ack }: Marked) {
+/// The asker is told first, then its user's other sockets. What the store did after the asker was told that
+/// it is unavailable is told to all of them alike.
+pub(super) fn marked(hub: &Hub, conn: &mut Client<'_>, Marked { ids, ack, answered }: Marked) {
+    let first = !answered.swap(true, Ordering::Relaxed);
     let Ok(ids) = ids else {
         let error = about(Code::Unavailable, names::NOTIFICATIONS_READ);
-        return refuse(conn, ack.as_ref(), &ErrorData { retry_after_ms: Some(RETRY_AFTER_MS), ..error });
+        let error = ErrorData { retry_after_ms: Some(RETRY_AFTER_MS), ..error };
+        return if first {
+            refuse(conn, ack.as_ref(), &error)
+        };
     };
     let event = Event::new(names::NOTIFICATIONS_READ, &NotificationsRead { ids: &ids });
-    done(conn, ack.as_ref(), &event);
+    if first {
+        done(conn, ack.as_ref(), &event);
+    }
     if ids.is_empty() {
         return;
     }
@@ -64,7 +78,7 @@ pub(super) fn marked(hub: &Hub, conn: &mut Client<'_>, Marked { ids, ack }: Mark
         state: None,
         item: None,
         record: None,
-        except: Some(place),
+        except: first.then_some(place),
     };
     let permit = hub.shared.permits.take(1, 0);
     hub.publisher.do_send(Publish(Publications { list: vec![publication], permit }));

@@ -18,6 +18,9 @@ pub(crate) fn mask(value: toml::Value) -> toml::Value {
 /// the last `@` counts as part of it: rather too much is masked than too little.
 pub fn mask_url(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
+        if url.to_ascii_lowercase().contains("pass") {
+            return MASK.to_owned(); // libpq's other form, `host=h password=p`
+        }
         return url.rsplit_once('@').map_or(url.to_owned(), |(_, after)| format!("{MASK}@{after}"));
     };
     let rest = match rest.rsplit_once('@') {

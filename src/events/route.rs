@@ -34,6 +34,8 @@ pub trait Catalogue {
 pub struct Routed {
     /// The publisher's `eventId`: see [`Seen`](super::Seen).
     pub event_id: Option<Arc<str>>,
+    /// The publisher's time, else that of receipt.
+    pub timestamp: Millis,
     /// What it becomes, in order.
     pub publications: SmallVec<[Publication<Record>; 2]>,
 }
@@ -49,7 +51,7 @@ impl Catalogue for Campaigns {
     fn route(&self, channel: &str, payload: &[u8], now: Millis) -> Result<Routed, Refusal> {
         let event = BusEvent::parse(channel, payload, now, &self.rules)?;
         let event_id = event.event_id.as_deref().map(Arc::from);
-        Ok(Routed { event_id, publications: publications(&event.body) })
+        Ok(Routed { event_id, timestamp: event.timestamp, publications: publications(&event.body) })
     }
 }
 

@@ -26,6 +26,13 @@ pub async fn without_upgrade(api: web::Data<Api>, request: HttpRequest) -> HttpR
     with_cors(&api, &request, peer, refusal.status(), refusal.body(true))
 }
 
+/// The plain websocket's path without a handshake.
+pub async fn plain_without_upgrade(api: web::Data<Api>, request: HttpRequest) -> HttpResponse {
+    let peer = request.peer_addr().map_or([0, 0, 0, 0].into(), |address| address.ip());
+    let refusal = check_origin(&api.options, request.headers(), peer).err().unwrap_or(Refusal::NotWebsocket);
+    with_cors(&api, &request, peer, refusal.status(), refusal.body(false))
+}
+
 fn with_cors(
     api: &Api,
     request: &HttpRequest,

@@ -66,6 +66,7 @@ pub fn routes(config: &mut ServiceConfig, api: &web::Data<Api>) {
         .route("/health/ready", web::get().to(health::ready))
         .route("/metrics", web::get().to(health::metrics))
         .service(web::resource([socketio.clone(), format!("{socketio}/")]).to(engine::without_upgrade))
+        .route(&api.options.plain_path, web::to(engine::plain_without_upgrade))
         .default_service(web::to(not_found));
 }
 

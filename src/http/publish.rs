@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::error::ApiError;
 use super::{Api, rights};
+use crate::auth::is_long_id;
 use crate::bridge::{BusError, Message};
 use crate::clock;
 use crate::events::event_id::with_event_id;
@@ -62,7 +63,7 @@ pub async fn events(
     rights::may_publish(&api, &request)?;
     let body = read_body(&api, body).await?;
     let items = parse(&body)?;
-    let key = request.headers().get("Idempotency-Key").and_then(|value| value.to_str().ok());
+    let key = idempotency_key(&request)?;
     let single = items.single;
     let sent: Vec<Sent> = items
         .list
@@ -77,6 +78,14 @@ pub async fn events(
         results.push(sent.outcome().await);
     }
     answer(&results)
+}
+
+/// The header that makes a repeat of the call harmless.
+fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, ApiError> {
+    let expected = "expected Idempotency-Key to be 1 to 256 characters without white space, in ASCII";
+    let Some(value) = request.headers().get("Idempotency-Key") else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| is_long_id(key));
+    key.map(Some).ok_or_else(|| ApiError::InvalidPayload(expected.to_owned()))
 }
 
 fn answer(results: &[Result<Outcome, ApiError>]) -> Result<HttpResponse, ApiError> {
@@ -122,22 +131,22 @@ enum Sent {
 
 fn send(api: &Api, item: &Item<'_>, key: Option<String>) -> Sent {
     let payload = item.payload.get().as_bytes();
-    if let Err(refusal) = api.intake.check(&item.channel, payload) {
-        let outcome =
-            Outcome::refused("invalid_payload", format!("{}: {}", refusal.reason.as_str(), refusal.message));
-        let message = Message { channel: item.channel.to_string(), payload: Bytes::copy_from_slice(payload) };
+    let payload = Bytes::from(match &key {
+        Some(key) => with_event_id(payload, key).into_owned(),
+        None => payload.to_vec(),
+    });
+    let message = Message { channel: item.channel.to_string(), payload };
+    // what is judged is what is sent: a 2xx promises that it arrives
+    if let Err(refusal) = api.intake.check(&message.channel, &message.payload) {
+        let why = format!("{}: {}", refusal.reason.as_str(), refusal.message);
         api.intake.reject("http", &message, refusal, clock::now_ms());
-        return Sent::Refused(outcome);
+        return Sent::Refused(Outcome::refused("invalid_payload", why));
     }
-    let payload = match &key {
-        Some(key) => Bytes::copy_from_slice(&with_event_id(payload, key)),
-        None => Bytes::copy_from_slice(payload),
-    };
     let (done, waiting) = oneshot::channel();
     let done = Box::new(move |result| {
         let _ = done.send(result); // a caller that has gone needs no answer
     });
-    api.bus.publish(item.channel.to_string(), payload, done);
+    api.bus.publish(message.channel, message.payload, done);
     Sent::Waiting(waiting)
 }
 

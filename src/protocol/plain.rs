@@ -82,6 +82,13 @@ impl<F: Into<Fault>> From<F> for Refused<'_> {
     }
 }
 
+impl<'a> Id<'a> {
+    /// The id of a frame that is refused for something else in it, so that it can be answered.
+    fn find(text: &'a str) -> Option<Id<'a>> {
+        serde_json::from_str::<Fields<'a>>(text).ok()?.id.and_then(Id::of)
+    }
+}
+
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(borrow)]
@@ -98,7 +105,10 @@ impl<'a> Request<'a> {
     /// # Errors
     /// See [`Fault`].
     pub fn parse(text: &'a str) -> Result<Request<'a>, Refused<'a>> {
-        let object = json::raw(text)?.get();
+        let object = match json::raw(text) {
+            Ok(object) => object.get(),
+            Err(fault) => return Err(Refused { fault: fault.into(), id: Id::find(text) }),
+        };
         if !object.starts_with('{') {
             return Err(Fault::NotAnObject.into()); // serde would take an array for a struct
         }

@@ -27,6 +27,8 @@ use crate::close::{CloseReason, Farewell};
 use crate::ids::{Place, Sid, Uid};
 use crate::protocol::ack::AckRef;
 use crate::protocol::frame::{Dialect, Event};
+use crate::protocol::json::JsonFault;
+use crate::protocol::socketio::SocketIoError;
 use crate::protocol::websocket::{self, Opcode, Violation};
 use crate::protocol::{engineio, plain, socketio};
 
@@ -260,10 +262,7 @@ impl<N: Namespace> Socket<N> {
         let Some(verdict) = self.weigh(ctx) else { return };
         let packet = match socketio::Packet::parse(text) {
             Ok(packet) => packet,
-            Err(error) => {
-                log::debug!("socket {}: {error}", self.core.id);
-                return self.end(CloseReason::ProtocolError, None, ctx);
-            }
+            Err(error) => return self.hear_malformed(text, error, ctx),
         };
         if let Some(dropped) = verdict {
             if packet.kind == socketio::Kind::Event
@@ -282,6 +281,20 @@ impl<N: Namespace> Socket<N> {
             socketio::Kind::Disconnect => self.end(CloseReason::ClientLeft, None, ctx),
             socketio::Kind::Event if self.state.is_some() => self.hear_event(&packet, ctx),
             socketio::Kind::Ack => {} // nobody asked for it
+            _ => self.end(CloseReason::ProtocolError, None, ctx),
+        }
+    }
+
+    /// JSON that other servers would take is refused with an answer; what is no packet ends the session.
+    fn hear_malformed(&mut self, text: &str, error: SocketIoError, ctx: &mut Context<Self>) {
+        log::debug!("socket {}: {error}", self.core.id);
+        match error {
+            SocketIoError::Json(fault) if fault != JsonFault::Grammar && self.state.is_some() => {
+                let ack = socketio::Packet::ack_of(text).map(AckRef::from);
+                self.with_namespace(ctx, |namespace, conn| {
+                    namespace.malformed(conn, ack, &fault.to_string())
+                });
+            }
             _ => self.end(CloseReason::ProtocolError, None, ctx),
         }
     }

@@ -38,7 +38,8 @@ pub trait Namespace: Sized + Unpin + 'static {
     /// A client that has been let in says something.
     fn event(&self, conn: &mut Conn<'_, Self>, event: Incoming<'_>);
 
-    /// A message that is no event of the protocol (plain protocol only: not an object with an `event`).
+    /// A message that is no event: not an object with an `event` (plain protocol), or JSON that is nested
+    /// too deep or holds half a surrogate pair.
     fn malformed(&self, conn: &mut Conn<'_, Self>, ack: Option<AckRef>, what: &str);
 
     /// Something before the client has been let in (plain protocol only).

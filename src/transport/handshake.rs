@@ -11,7 +11,7 @@ use std::rc::Rc;
 use actix_codec::Framed;
 use actix_http::body::BodySize;
 use actix_http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_http::{HttpMessage as _, Request, Response, StatusCode, h1, ws};
+use actix_http::{HttpMessage as _, Request, Response, StatusCode, Version, h1, ws};
 use futures_util::SinkExt as _;
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -137,10 +137,13 @@ fn judge(options: &Options, gate: &Gate, request: &Request, peer: IpAddr) -> Res
     if route == Route::SocketIo {
         check_engine_query(request.uri().query().unwrap_or_default()).map_err(Refusal::Engine)?;
     }
-    ws::verify_handshake(request.head()).map_err(|_| match route {
-        Route::SocketIo => Refusal::Engine(HandshakeError::BadRequest),
-        Route::Plain => Refusal::NotWebsocket,
-    })?;
+    // RFC 6455, 4.1: HTTP/1.1 at least
+    if request.head().version < Version::HTTP_11 || ws::verify_handshake(request.head()).is_err() {
+        return Err(match route {
+            Route::SocketIo => Refusal::Engine(HandshakeError::BadRequest),
+            Route::Plain => Refusal::NotWebsocket,
+        });
+    }
     Ok(route)
 }
 
@@ -149,10 +152,11 @@ fn judge(options: &Options, gate: &Gate, request: &Request, peer: IpAddr) -> Res
 /// # Errors
 /// The page may not talk to this hub.
 pub fn check_origin(options: &Options, headers: &HeaderMap, peer: IpAddr) -> Result<(), Refusal> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().map_err(|_| Refusal::Origin)?;
     let host = options.trusted_proxies.host(peer, headers);
-    if options.origins.allows(origin, host) { Ok(()) } else { Err(Refusal::Origin) }
+    let allowed =
+        |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| options.origins.allows(origin, host));
+    // a page sends one; of several, none may be foreign
+    if headers.get_all(header::ORIGIN).all(allowed) { Ok(()) } else { Err(Refusal::Origin) }
 }
 
 /// The CORS headers that let an allowed page read an answer, also one that refuses it something.

@@ -105,6 +105,13 @@ impl<'a> Packet<'a> {
         Ok(packet)
     }
 
+    /// The ack that the event in this text asks for, where only the event's JSON is refused.
+    pub fn ack_of(text: &'a str) -> Option<AckId<'a>> {
+        let rest = text.strip_prefix('2')?;
+        let (_, _, rest) = namespace(rest).ok()?;
+        ack_id(rest).ok()?.0
+    }
+
     fn check_payload(&self) -> Result<(), SocketIoError> {
         let first = self.data.map(|data| data.get().as_bytes()[0]);
         match (self.kind, first) {
