@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`namespace`] | the trait that a service implements; what a client says comes there |
 //! | [`conn`] | a socket as its namespace sees it: emit, acknowledge, close |
-//! | [`actor`] | the socket's actor: reads, hands packets on, ends the session |
+//! | [`actor`] | the socket's actor: reads, hears what the client says, ends the session |
 //! | [`bucket`] | how much a client may say |
 //! | [`inbox`] | bytes → messages: frames, fragments, what is not whole yet |
 //! | [`outbox`] | what waits for the sockets of a worker, shared with its lane |
