@@ -192,3 +192,22 @@ fn descriptor_limit() -> u64 {
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     line.split_whitespace().nth(3).unwrap().parse().unwrap_or(u64::MAX)
 }
+
+#[test]
+fn what_waits_for_a_locked_store_is_written_within_the_grace_time() {
+    let mut server = TestServer::builder().set("shutdown.grace_ms", 12_000).start();
+    let mut store = server.store();
+    store.execute("BEGIN IMMEDIATE");
+    let change = json!({"eventType": "status.changed", "toStatus": "LAST", "trigger": "test"});
+    server.publish("campaign:c1", &change);
+    server.signal("TERM");
+    // longer than a quarter of the grace time
+    let wait = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(4_000)); // the lock is what it is for
+        store.execute("COMMIT");
+        store
+    });
+    assert_eq!(server.wait().code(), Some(0));
+    let mut store = wait.join().unwrap();
+    assert_eq!(store.status_of("c1").as_deref(), Some("LAST"));
+}

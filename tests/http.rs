@@ -92,3 +92,12 @@ fn the_path_of_the_plain_websocket_says_what_it_expects() {
     let response = server.get("/ws");
     assert_eq!((response.status, &response.json()["error"]["code"]), (400, &json!("invalid_payload")));
 }
+
+#[test]
+fn the_delay_of_every_event_is_measured() {
+    let server = TestServer::start();
+    for _ in 0..3 {
+        server.publish("system:alerts", &json!({"level": "info", "title": "t", "message": "m"}));
+    }
+    assert_eq!(server.metric("roomcast_publish_delay_seconds_count", r#"source="memory""#), 3.0);
+}

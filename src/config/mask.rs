@@ -53,6 +53,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_no_url_and_speaks_of_a_password_is_not_shown_at_all() {
+        assert_eq!(mask_url("host=h password=hunter6"), MASK);
+        assert_eq!(mask_url("nonsense"), "nonsense");
+    }
+
+    #[test]
     fn passwords_inside_urls_are_masked_and_the_rest_stays() {
         for (url, shown) in [
             ("redis://:hunter2@h:6379/0", "redis://:***@h:6379/0"),
