@@ -119,15 +119,17 @@ impl<O: Outlet> Members<O> {
         let mut found = found.unwrap_or_default();
         let (newest, list) = watch.resolve(&found);
         let snapshot = found.snapshot.take().map(|make| make(newest.as_ref()));
+        let items = self.unsent_items(&watch, &found);
         let mut words: Vec<Word<'_>> = Vec::new();
-        for asked in &watch.waiting {
+        for (n, asked) in watch.waiting.iter().enumerate() {
             words.extend(snapshot.as_ref().map(Word::Event));
             words.push(Word::Event(asked.answers.done()));
             words.extend(asked.ack.as_ref().map(|ack| Word::Ack(ack, asked.outcome())));
+            if n == 0 {
+                // before the later answers: some of it passed before they were asked for
+                words.extend(list.iter().chain(&items).map(|event| Word::Event(event)));
+            }
         }
-        words.extend(list.iter().map(|event| Word::Event(event)));
-        let items = self.unsent_items(&watch, &found);
-        words.extend(items.iter().map(|event| Word::Event(event)));
         self.outlet.say(watch.slot, &words);
         drop(words);
         self.enter(watch.slot, watch.room);

@@ -223,3 +223,17 @@ fn what_reaches_a_watcher_empties_the_lists_of_all_the_events_rooms() {
         ["subscribed r:b", "event both", "snapshot nothing", "subscribed r:a", "ack 1 r:a", "event y"]
     );
 }
+
+#[test]
+fn what_passed_before_a_second_request_comes_before_its_answer() {
+    let mut house = House::<()>::new(1, NO_LIMITS);
+    let socket = house.connect(0, 0);
+    house.join(socket, "r:a", 1, How::default());
+    house.publish(vec![event("between", &["r:a"])]);
+    house.join(socket, "r:a", 2, How::default());
+    house.settle();
+    house.answer(found(Some(state(1, "A"))));
+    let first = ["snapshot A@1", "subscribed r:a", "ack 1 r:a", "event between"];
+    let second = ["snapshot A@1", "subscribed r:a", "ack 2 r:a"];
+    assert_eq!(house.said(socket), [first.as_slice(), &second].concat());
+}
