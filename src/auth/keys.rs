@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::claims::Checks;
 use super::public_keys::{is_for_signatures, jwk_key, pem_key};
 use crate::clock::Millis;
-use crate::config::auth::Auth;
+use crate::config::auth::{Auth, LEAST_SECRET_BYTES};
 
 /// The setting of the HMAC secret.
 pub const SECRET: &str = "auth.secret";
@@ -20,9 +20,6 @@ pub const PUBLIC_KEY_FILE: &str = "auth.public_key_file";
 pub const JWKS_FILE: &str = "auth.jwks_file";
 /// The setting that lists what is accepted.
 pub const ALGORITHMS: &str = "auth.algorithms";
-
-/// Shortest HMAC secret, in bytes.
-pub const MIN_SECRET_BYTES: usize = 32;
 
 const SUPPORTED: [(&str, Algorithm); 6] = [
     ("HS256", Algorithm::HS256),
@@ -36,7 +33,7 @@ const SUPPORTED: [(&str, Algorithm); 6] = [
 /// What the configuration says of tokens. An empty text means: not set.
 #[derive(Clone, Default)]
 pub struct AuthOptions {
-    /// The HMAC secret, at least [`MIN_SECRET_BYTES`] bytes.
+    /// The HMAC secret, at least [`LEAST_SECRET_BYTES`] bytes.
     pub secret: String,
     /// The `kid` that the secret goes by; without one it is tried for tokens of every `kid`.
     pub secret_kid: Option<String>,
@@ -169,12 +166,12 @@ impl KeySet {
 
     /// One secret serves every accepted HMAC algorithm, as one pinned key each; it signs with the first.
     fn add_secret(&mut self, secret: &str, kid: Option<String>) -> Result<(), KeyError> {
-        if secret.len() < MIN_SECRET_BYTES {
+        if secret.len() < LEAST_SECRET_BYTES {
             let found = secret.len();
             return error(
                 SECRET,
                 format!(
-                    "{found} bytes are too few: at least {MIN_SECRET_BYTES} are needed, such as the output of \
+                    "{found} bytes are too few: at least {LEAST_SECRET_BYTES} are needed, such as the output of \
                      `openssl rand -base64 48`"
                 ),
             );

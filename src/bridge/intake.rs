@@ -48,10 +48,11 @@ impl<C: Catalogue> Intake<C> {
     pub fn take(&self, source: &'static str, messages: Vec<Message>, permit: Permit) {
         let now = clock::now_ms();
         let mut list = Vec::with_capacity(messages.len());
+        let delay = self.metrics.publish_delay.with_label_values(&[source]);
         for message in &messages {
             match self.judge(message, now) {
                 Ok(routed) => {
-                    self.note_delay(source, now - routed.timestamp);
+                    delay.observe((now - routed.timestamp).max(0) as f64 / 1_000.0);
                     list.extend(routed.publications);
                 }
                 Err(refusal) => self.reject(source, message, refusal, now),
@@ -107,11 +108,6 @@ impl<C: Catalogue> Intake<C> {
             log::warn!("refused a message from {source} on {:?}: {reason}: {expected}", message.channel);
         }
         memory.rejected.push(now, source, &message.channel, &message.payload, refusal);
-    }
-
-    fn note_delay(&self, source: &str, delay: Millis) {
-        let seconds = delay.max(0) as f64 / 1_000.0;
-        self.metrics.publish_delay.with_label_values(&[source]).observe(seconds);
     }
 
     /// Looks at the refused messages.

@@ -14,7 +14,7 @@ use crate::protocol::frame::Event;
 use crate::rooms::request::{Answers, Refused};
 
 /// How long a client should wait before it asks again where the store cannot answer, in milliseconds.
-const RETRY_AFTER_MS: u64 = 1_000;
+pub(super) const RETRY_AFTER_MS: u64 = 1_000;
 /// The most of a name that the client chose that is given back, in bytes.
 const MAX_SHOWN: usize = 256;
 

@@ -10,7 +10,7 @@ use crate::events::Code;
 use crate::events::route::campaign_room;
 use crate::rooms::registry::FromSocket;
 use crate::rooms::request::{Found, Join, LeaveRoom, Read, ReadAnswer, Reply, RoomState};
-use crate::store::{self, CampaignRead, CampaignState, Store};
+use crate::store::{CampaignRead, CampaignState, Store};
 
 const EXPECTED: &str = "expected {campaignId}: a string of 1 to 128 characters without white space";
 
@@ -71,12 +71,7 @@ impl Read for CampaignSnapshot {
 
 fn may_join(user: &User, campaign: &str, read: &CampaignRead) -> bool {
     let owner = read.row.as_ref().and_then(|row| row.owner_id.as_deref());
-    let part = match read.participant {
-        store::Participation::Never => permissions::Participation::Unknown,
-        store::Participation::Yes => permissions::Participation::Active,
-        store::Participation::Removed => permissions::Participation::Removed,
-    };
-    permissions::may_join_campaign(user, campaign, owner, part)
+    permissions::may_join_campaign(user, campaign, owner, read.participant)
 }
 
 fn found(campaign: Box<str>, row: Option<CampaignState>) -> Found {

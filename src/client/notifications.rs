@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Deserialize;
 use smallvec::smallvec;
 
-use super::answers::{about, done, refuse};
+use super::answers::{RETRY_AFTER_MS, about, done, refuse};
 use super::{Client, Hub, Request, ToClient};
 use crate::auth::User;
 use crate::events::route::user_room;
@@ -22,7 +22,6 @@ use crate::store::StoreError;
 /// How many notifications one request may mark.
 const MAX_IDS: usize = 500;
 const EXPECTED: &str = "expected {ids}: an array of at most 500 strings";
-const RETRY_AFTER_MS: u64 = 1_000;
 
 /// What the store says of a request to mark notifications as read.
 pub struct Marked {

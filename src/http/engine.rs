@@ -6,11 +6,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::Api;
 use crate::protocol::engineio::HandshakeError;
 use crate::transport::handshake::{Refusal, check_engine_query, check_origin, cors_headers};
+use crate::transport::peer_ip;
 
 /// Long-polling is not served; a client that asks for websocket without an upgrade has a proxy in between
 /// that strips it.
 pub async fn without_upgrade(api: web::Data<Api>, request: HttpRequest) -> HttpResponse {
-    let peer = request.peer_addr().map_or([0, 0, 0, 0].into(), |address| address.ip());
+    let peer = peer_ip(request.peer_addr());
     let origin = check_origin(&api.options, request.headers(), peer);
     let refusal = match (origin, request.method()) {
         (Err(refusal), _) => refusal,
@@ -28,7 +29,7 @@ pub async fn without_upgrade(api: web::Data<Api>, request: HttpRequest) -> HttpR
 
 /// The plain websocket's path without a handshake.
 pub async fn plain_without_upgrade(api: web::Data<Api>, request: HttpRequest) -> HttpResponse {
-    let peer = request.peer_addr().map_or([0, 0, 0, 0].into(), |address| address.ip());
+    let peer = peer_ip(request.peer_addr());
     let refusal = check_origin(&api.options, request.headers(), peer).err().unwrap_or(Refusal::NotWebsocket);
     with_cors(&api, &request, peer, refusal.status(), refusal.body(false))
 }

@@ -27,7 +27,7 @@ use crate::bridge::intake::Intake;
 use crate::client;
 use crate::events::Campaigns;
 use crate::pulse::Health;
-use crate::transport::Options;
+use crate::transport::{Options, peer_ip};
 
 use error::ApiError;
 
@@ -80,7 +80,7 @@ fn cors(options: &Arc<Options>) -> Cors {
     const MAX_AGE: usize = 600;
     let judge = Arc::clone(options);
     let allowed = move |origin: &HeaderValue, head: &RequestHead| {
-        let peer = head.peer_addr.map_or([0, 0, 0, 0].into(), |address| address.ip());
+        let peer = peer_ip(head.peer_addr);
         let host = judge.trusted_proxies.host(peer, head.headers());
         origin.to_str().is_ok_and(|origin| judge.origins.allows(origin, host))
     };

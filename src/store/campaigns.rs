@@ -10,6 +10,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use super::connection::{AnyConnection, on_each};
 use super::participants;
 use super::schema::{campaign_participants, campaigns};
+use crate::auth::Participation;
 use crate::clock::{Millis, now_ms};
 
 /// How many ids one statement names: databases bound the variables of a statement.
@@ -52,17 +53,6 @@ pub struct CampaignState {
     pub metadata: Option<String>,
     /// Who owns it, where that is known.
     pub owner_id: Option<String>,
-}
-
-/// Whether the store knows a user as participant of a campaign.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Participation {
-    /// It says nothing: the token decides.
-    Never,
-    /// He takes part.
-    Yes,
-    /// He was removed: stays out whatever his token claims.
-    Removed,
 }
 
 /// What one read of a campaign gives: state and right, of one moment.
@@ -133,8 +123,8 @@ pub(super) fn read(conn: &mut AnyConnection, campaign: &str, user: &str) -> Quer
     let read: Read =
         diesel::sql_query(READ).bind::<Text, _>(campaign).bind::<Text, _>(user).get_result(conn)?;
     let participant = match (read.takes_part, read.removed_at) {
-        (None, _) => Participation::Never,
-        (Some(_), None) => Participation::Yes,
+        (None, _) => Participation::Unknown,
+        (Some(_), None) => Participation::Active,
         (Some(_), Some(_)) => Participation::Removed,
     };
     let row = read.known.map(|_| CampaignState {

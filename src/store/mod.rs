@@ -32,9 +32,7 @@ mod testing;
 mod tests;
 mod writer;
 
-pub use campaigns::{
-    CampaignChange, CampaignRead, CampaignRow, CampaignState, CampaignWrite, Participation, Role,
-};
+pub use campaigns::{CampaignChange, CampaignRead, CampaignRow, CampaignState, CampaignWrite, Role};
 pub use connections::{ConnectionEvent, ConnectionEventKind};
 pub use error::StoreError;
 pub use handle::{Confirmed, Initial, InitialAsk, Store, StoreOptions};

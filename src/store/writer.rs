@@ -19,6 +19,7 @@ use super::notifications::{self, NotificationWrite};
 use super::probe;
 use super::queue::{Item, Queue, Work};
 use super::{Confirmed, StoreError, connections, statuses};
+use crate::vital::Vital;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -44,18 +45,6 @@ struct Trouble {
     text: String,
 }
 
-/// A hub without its writer is worse than none.
-struct EndOnPanic;
-
-impl Drop for EndOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            log::error!("the store's writer failed: the process ends");
-            std::process::exit(1);
-        }
-    }
-}
-
 impl Writer {
     pub(super) fn new(queue: Arc<Queue>, health: Arc<Health>, manager: Manager, confirm: Confirm) -> Writer {
         Writer { queue, health, manager, conn: None, confirm, pause: FIRST_PAUSE }
@@ -63,7 +52,7 @@ impl Writer {
 
     /// Works until nobody can ask any more.
     pub(super) fn run(mut self) {
-        let _guard = EndOnPanic;
+        let _vital = Vital("the store's writer");
         self.look();
         loop {
             match self.queue.take() {

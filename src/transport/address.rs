@@ -1,7 +1,7 @@
 //! Whose connection it is: the peer's own address, or what a trusted proxy says of it. One function gives
 //! it to limits, logs and lists.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_http::header::{HeaderMap, HeaderName};
@@ -68,6 +68,11 @@ impl TrustedProxies {
         }
         trusted
     }
+}
+
+/// The address of a connection's other end; unspecified where the system does not say.
+pub fn peer_ip(peer: Option<SocketAddr>) -> IpAddr {
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip())
 }
 
 /// An IPv4 address in its own form, also where it came over an IPv6 socket.

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use super::worker::Worker;
-use super::{Gate, Options};
+use super::{Gate, Options, peer_ip};
 use crate::ids::Sid;
 use crate::protocol::engineio::{self, HandshakeError};
 use crate::protocol::frame::Dialect;
@@ -204,7 +204,7 @@ pub async fn upgrade<N: Namespace>(
     mut framed: Framed<TcpStream, h1::Codec>,
 ) -> io::Result<()> {
     let options = &worker.shared.options;
-    let address = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
+    let address = peer_ip(request.peer_addr());
     let route = match judge(options, &worker.shared.gate, &request, address) {
         Ok(route) => route,
         Err(refusal) => return refuse(options, &request, address, framed, refusal).await,

@@ -16,7 +16,7 @@ pub mod origin;
 pub mod server;
 pub mod worker;
 
-pub use address::TrustedProxies;
+pub use address::{TrustedProxies, peer_ip};
 pub use gate::Gate;
 pub use origin::Origins;
 

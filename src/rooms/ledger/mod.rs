@@ -131,8 +131,8 @@ impl<R> Ledger<R> {
             self.place += 1;
             let Publication { event, rooms, state, item, record, except } = publication;
             out.records.extend(record.map(|record| (self.place, record)));
-            if let (Some(item), Some(event), Some(room)) = (item, event.clone(), rooms.first()) {
-                self.wait_for_store(room.clone(), event, item, now, Arc::clone(&permit));
+            if let (Some(item), Some(event), Some(room)) = (item, &event, rooms.first()) {
+                self.wait_for_store(room.clone(), Arc::clone(event), item, now, Arc::clone(&permit));
                 continue;
             }
             let delivery = self.order(event, &rooms, state);

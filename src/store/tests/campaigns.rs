@@ -1,6 +1,7 @@
 //! Campaigns: statuses, rights, owners, the read model's changes.
 
 use super::*;
+use crate::auth::Participation;
 
 on_both! {
     async fn a_status_of_an_unknown_campaign_makes_its_row(db) {
@@ -88,17 +89,17 @@ on_both! {
         let set = |present| { let store = store.clone(); async move {
             ask(|reply| store.set_participant(id, "u", present, reply)).await.unwrap();
         }};
-        assert_eq!(read(&store, id, "u").await, CampaignRead { row: None, participant: Participation::Never });
+        assert_eq!(read(&store, id, "u").await, CampaignRead { row: None, participant: Participation::Unknown });
         set(true).await;
-        assert_eq!(read(&store, id, "u").await.participant, Participation::Yes);
+        assert_eq!(read(&store, id, "u").await.participant, Participation::Active);
         set(false).await;
         assert_eq!(read(&store, id, "u").await.participant, Participation::Removed);
         ask(|reply| store.delete_campaign(id, reply)).await.unwrap();
         assert_eq!(read(&store, id, "u").await.participant, Participation::Removed, "outlives the campaign");
         set(true).await;
         ask(|reply| store.delete_campaign(id, reply)).await.unwrap();
-        assert_eq!(read(&store, id, "u").await.participant, Participation::Never);
-        assert_eq!(read(&store, id, "v").await.participant, Participation::Never);
+        assert_eq!(read(&store, id, "u").await.participant, Participation::Unknown);
+        assert_eq!(read(&store, id, "v").await.participant, Participation::Unknown);
     }
 
     async fn a_put_replaces_all_but_an_older_status(db) {
