@@ -35,7 +35,7 @@
 //! | [`socket`] | the socket actor: outbox, heartbeat, acks, close; calls a `Namespace` |
 //! | [`protocol`] | pure: Engine.IO, Socket.IO, plain JSON and websocket framing |
 //! | [`config`] | settings, one file a section |
-//! | [`close`], [`ids`], [`clock`], [`metrics`], [`vital`] | small things everyone uses |
+//! | [`close`], [`ids`], [`clock`], [`metrics`], [`network`], [`vital`] | small things everyone uses |
 
 // the hub
 #[cfg(feature = "hub")]
@@ -76,4 +76,5 @@ pub mod close;
 pub mod config;
 pub mod ids;
 pub mod metrics;
+pub mod network;
 pub mod vital;

@@ -24,7 +24,7 @@ const FLOORS: [&[&str]; 13] = [
 ];
 
 /// Under everybody.
-const GROUND: [&str; 6] = ["config", "close", "ids", "clock", "metrics", "vital"];
+const GROUND: [&str; 7] = ["config", "close", "ids", "clock", "metrics", "network", "vital"];
 
 /// The floor of the first module below the line.
 const LINE: usize = 9;

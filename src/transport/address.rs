@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_http::header::{HeaderMap, HeaderName};
 
+use crate::network::Network;
+
 /// Networks whose forwarded headers are believed.
 #[derive(Debug, Default)]
 pub struct TrustedProxies {
-    networks: Vec<(IpAddr, u8)>,
+    networks: Vec<Network>,
     /// A forwarded header from someone else is reported once.
     reported: AtomicBool,
 }
@@ -23,15 +25,13 @@ impl TrustedProxies {
     /// # Errors
     /// The text that is neither.
     pub fn parse(list: &[String]) -> Result<TrustedProxies, String> {
-        let networks = list
-            .iter()
-            .map(|text| parse_network(text).ok_or_else(|| text.clone()))
-            .collect::<Result<_, _>>()?;
+        let parse = |text: &String| text.parse().map_err(|_| text.clone());
+        let networks = list.iter().map(parse).collect::<Result<_, _>>()?;
         Ok(TrustedProxies { networks, reported: AtomicBool::new(false) })
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.networks.iter().any(|&(network, bits)| contains(network, bits, canonical(address)))
+        self.networks.iter().any(|network| network.contains(address))
     }
 
     /// The client's address: the last in `X-Forwarded-For` that no trusted proxy has.
@@ -78,26 +78,6 @@ pub fn peer_ip(peer: Option<SocketAddr>) -> IpAddr {
 /// An IPv4 address in its own form, also where it came over an IPv6 socket.
 fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
-}
-
-fn parse_network(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let address = canonical(address.parse().ok()?);
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.map_or(Some(most), |bits| bits.parse().ok().filter(|&bits| bits <= most))?;
-    Some((address, bits))
-}
-
-fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
-    let within = |a: u128, b: u128, width: u32| {
-        let host_bits = width - u32::from(bits);
-        a.checked_shr(host_bits).unwrap_or(0) == b.checked_shr(host_bits).unwrap_or(0)
-    };
-    match (network, address) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => within(u32::from(a).into(), u32::from(b).into(), 32),
-        (IpAddr::V6(a), IpAddr::V6(b)) => within(a.into(), b.into(), 128),
-        _ => false,
-    }
 }
 
 #[cfg(test)]
