@@ -82,7 +82,7 @@ impl<C: Catalogue> Intake<C> {
         match routed.publications.len() {
             0 => Err(repeat()),
             left => {
-                (left..all).for_each(|_| memory.rejected.count(Reason::Duplicate));
+                (left..all).for_each(|_| self.count_repeat(&mut memory));
                 Ok(routed)
             }
         }
@@ -98,16 +98,22 @@ impl<C: Catalogue> Intake<C> {
 
     /// Counts, keeps and logs a refused message.
     pub fn reject(&self, source: &'static str, message: &Message, refusal: Refusal, now: Millis) {
-        self.metrics.refused.with_label_values(&[refusal.reason.as_str()]).inc();
         let mut memory = self.memory();
         if refusal.reason == Reason::Duplicate {
-            return memory.rejected.count(refusal.reason);
+            return self.count_repeat(&mut memory);
         }
+        self.metrics.refused.with_label_values(&[refusal.reason.as_str()]).inc();
         if memory.may_log(now) {
             let (reason, expected) = (refusal.reason.as_str(), &refusal.message);
             log::warn!("refused a message from {source} on {:?}: {reason}: {expected}", message.channel);
         }
         memory.rejected.push(now, source, &message.channel, &message.payload, refusal);
+    }
+
+    /// A repeat is counted wherever it is told, and not kept: it is nobody's fault.
+    fn count_repeat(&self, memory: &mut Memory) {
+        self.metrics.refused.with_label_values(&[Reason::Duplicate.as_str()]).inc();
+        memory.rejected.count(Reason::Duplicate);
     }
 
     /// Looks at the refused messages.
