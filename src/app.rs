@@ -22,6 +22,7 @@ use crate::events::{Campaigns, Rules, Stamp, names, server};
 use crate::http::{self, Api};
 use crate::metrics::Metrics;
 use crate::protocol::frame::Event;
+use crate::protocol::websocket::MessageLimits;
 use crate::pulse::beat::Watched;
 use crate::pulse::{Health, Pulse};
 use crate::rooms::lane::Drain;
@@ -29,11 +30,11 @@ use crate::rooms::ledger::Limits;
 use crate::rooms::manager::{self, OnLimit};
 use crate::rooms::registry::{Gap, LaneUp, Publish};
 use crate::rooms::{ConnectionManager, Lane, Permits, RoomRegistry};
-use crate::socket::Rate;
+use crate::socket::{Kind, Rate};
 use crate::store::{Record, Store, StoreError, StoreOptions};
 use crate::transport::server::{HttpOptions, Service, start};
 use crate::transport::worker::{Central, Shared};
-use crate::transport::{Gate, Options, Origins, TrustedProxies};
+use crate::transport::{Endpoint, Gate, Options, Origins, TrustedProxies};
 
 type Registry = RoomRegistry<Record, StoreJournal>;
 
@@ -195,7 +196,7 @@ impl Parts {
             status: Box::new(move || status.status()),
             store_patience: Duration::from_millis(config.database.timeout_ms),
             leeway_ms: config.auth.leeway_ms as i64,
-            max_payload: shared.options.max_payload,
+            max_payload: config.socketio.max_payload as usize,
             ping_interval_ms: shared.options.ping_interval_ms,
         });
         Ok(Parts {
@@ -450,12 +451,20 @@ pub fn store_options(config: &Config) -> StoreOptions {
 
 fn transport_options(config: &Config) -> Result<Options, AppError> {
     let unknown = |text: String| AppError::Setting(format!("server.trusted_proxies: {text:?} is no network"));
+    let limits = MessageLimits::bytes(config.socketio.max_payload as usize);
+    let endpoint = |path: &str, kind| Endpoint { path: path.to_owned(), kind, limits };
     Ok(Options {
-        socketio_path: config.socketio.path.clone(),
-        plain_path: config.plain.path.clone(),
+        endpoints: vec![
+            endpoint(&config.socketio.path, Kind::SocketIo),
+            endpoint(&config.plain.path, Kind::Plain),
+        ],
+        allow_eio3: config.socketio.allow_eio3,
         ping_interval_ms: config.socketio.ping_interval_ms,
         ping_timeout_ms: config.socketio.ping_timeout_ms,
-        max_payload: config.socketio.max_payload as usize,
+        body_timeout: match config.limits.body_timeout_ms {
+            0 => Duration::MAX,
+            ms => Duration::from_millis(ms),
+        },
         origins: Origins::new(&config.cors.origins, config.dev),
         credentials: config.cors.credentials,
         trusted_proxies: TrustedProxies::parse(&config.server.trusted_proxies).map_err(unknown)?,

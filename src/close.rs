@@ -108,6 +108,11 @@ impl CloseReason {
         }
     }
 
+    /// Whether the client did something that it must not.
+    pub fn is_a_fault(self) -> bool {
+        matches!(self, CloseReason::ProtocolError | CloseReason::BinaryRefused | CloseReason::TooBig)
+    }
+
     /// How the client is sent away.
     pub fn farewell(self) -> Farewell {
         match self {

@@ -52,11 +52,20 @@ impl Sid {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The worker whose session this id names, if it has the form of an id.
-    pub fn worker_of(text: &str) -> Option<u16> {
+    /// Reads an id that somebody sends.
+    pub fn parse(text: &str) -> Option<Sid> {
         let mut raw = [0u8; 19];
         let n = URL_SAFE_NO_PAD.decode_slice(text, &mut raw).ok()?;
-        (n == raw.len()).then(|| u16::from_be_bytes([raw[1], raw[2]]))
+        let text = text.as_bytes().try_into().ok()?;
+        (n == raw.len()).then_some(Sid(text))
+    }
+
+    /// The worker whose session this id names.
+    pub fn worker(&self) -> u16 {
+        let mut raw = [0u8; 19];
+        // it was encoded, or decoded, before it became an id
+        let _ = URL_SAFE_NO_PAD.decode_slice(self.0, &mut raw);
+        u16::from_be_bytes([raw[1], raw[2]])
     }
 }
 
@@ -87,7 +96,10 @@ mod tests {
         let (a, b) = (Sid::new(1, 513), Sid::new(1, 513));
         assert_ne!(a, b);
         assert_eq!(a.as_str().len(), 26);
-        assert_eq!(Sid::worker_of(a.as_str()), Some(513));
-        assert_eq!(Sid::worker_of("nonsense"), None);
+        assert_eq!(a.worker(), 513);
+        assert_eq!(Sid::parse(a.as_str()), Some(a));
+        for bad in ["", "nonsense", &a.as_str()[1..], "!!!!!!!!!!!!!!!!!!!!!!!!!!"] {
+            assert_eq!(Sid::parse(bad), None);
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::record::ConnectionRecord;
 use super::stored::{notification_item, raw};
@@ -14,24 +13,27 @@ use crate::clock;
 use crate::close::CloseReason;
 use crate::events::server::{Connected, HubStatus, InitialCampaign, InitialSystemStatus, Role};
 use crate::events::{Code, Stamp, names};
-use crate::protocol::frame::{Dialect, Event};
+use crate::protocol::frame::Event;
 use crate::rooms::manager::{Admit, Connection};
 use crate::rooms::request::CaughtUp;
-use crate::socket::Post;
+use crate::socket::{Credentials, Kind};
 use crate::store::{self, CampaignRow, Initial, InitialAsk, StoreError};
+use crate::transport::query::query_param;
 
 /// The CONNECT payload, or the data of an `auth` message.
 #[derive(Deserialize, Default)]
-struct Credentials<'a> {
+struct Payload<'a> {
     #[serde(borrow, default)]
     token: Option<std::borrow::Cow<'a, str>>,
 }
 
 /// Judges a client's token: the first found of payload, header and query.
-pub(super) fn authenticate(hub: &Hub, conn: &mut Client<'_>, payload: Option<&RawValue>) {
-    let from_payload =
-        payload.and_then(|payload| serde_json::from_str::<Credentials<'_>>(payload.get()).ok());
-    let token = from_payload.and_then(|credentials| credentials.token).filter(|token| !token.is_empty());
+pub(super) fn authenticate(hub: &Hub, conn: &mut Client<'_>, credentials: Credentials<'_>) {
+    let payload =
+        credentials.payload.and_then(|payload| serde_json::from_str::<Payload<'_>>(payload.get()).ok());
+    let from_query = || query_param(credentials.query?, "token").map(Into::into);
+    let token =
+        payload.and_then(|payload| payload.token).or_else(from_query).filter(|token| !token.is_empty());
     let peer = Arc::clone(conn.peer());
     let token = token.or_else(|| peer.token.as_ref().map(|token| (*token.0).into()));
     let verified =
@@ -45,7 +47,7 @@ pub(super) fn authenticate(hub: &Hub, conn: &mut Client<'_>, payload: Option<&Ra
 fn reject(conn: &mut Client<'_>, error: AuthError) {
     let data = json!({ "code": Code::AuthFailed.code(), "reason": error.reason() });
     conn.refuse(&Code::AuthFailed.message(), &data.to_string());
-    if conn.dialect() == Dialect::Plain {
+    if conn.kind() == Kind::Plain {
         let message = Code::AuthFailed.message();
         let data = json!({ "code": Code::AuthFailed.code(), "message": message, "reason": error.reason() });
         conn.emit(&Event::new(names::ERROR, &data));
@@ -54,23 +56,22 @@ fn reject(conn: &mut Client<'_>, error: AuthError) {
 }
 
 fn ask_for_admission(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
-    let addr = conn.addr();
+    let mailbox = conn.mailbox();
     let connection = Connection {
         place: conn.place(),
         id: conn.id(),
         user: Arc::clone(&user.id),
         connected_at: clock::now_ms(),
         expires_at: user.expires_at.saturating_add(hub.shared.leeway_ms),
-        heard: Arc::clone(conn.heard()),
-        dialect: conn.dialect(),
+        presence: Arc::clone(conn.presence()),
         peer: Arc::clone(conn.peer()),
-        actor: addr.clone().recipient(),
+        actor: conn.addr().recipient(),
     };
     let answer = Box::new(move |admitted: Result<(), CloseReason>| {
-        addr.do_send(Post(match admitted {
+        mailbox.send(match admitted {
             Ok(()) => ToClient::Admitted(user),
             Err(reason) => ToClient::Refused(reason),
-        }));
+        });
     });
     hub.manager.do_send(Admit { connection, answer });
 }
@@ -79,7 +80,7 @@ fn ask_for_admission(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
 pub(super) fn refused(conn: &mut Client<'_>, reason: CloseReason) {
     let message = reason.message().unwrap_or_default();
     conn.refuse(message, &json!({ "code": reason.code() }).to_string());
-    if conn.dialect() == Dialect::Plain {
+    if conn.kind() == Kind::Plain {
         conn.close(reason);
     }
 }
@@ -89,7 +90,7 @@ pub(super) fn admitted(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
     let record = ConnectionRecord::of(conn, &user.id);
     hub.shared.store.connection_event(record.come());
     conn.accept(State { user: Arc::clone(&user), record, caught_up: None, early: Vec::new() });
-    if conn.dialect() == Dialect::Plain {
+    if conn.kind() == Kind::Plain {
         let id = conn.id();
         let connected = Connected {
             socket_id: id.as_str(),
@@ -105,8 +106,8 @@ pub(super) fn admitted(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
         claimed_owned: text(&user.owned),
         claimed_participating: text(&user.participating),
     };
-    let addr = conn.addr();
-    hub.shared.store.initial(ask, move |initial| addr.do_send(Post(ToClient::Initial(initial))));
+    let mailbox = conn.mailbox();
+    hub.shared.store.initial(ask, move |initial| mailbox.send(ToClient::Initial(initial)));
     let late = StoreError::Timeout("the first reads".to_owned());
     conn.later(hub.shared.store_patience, ToClient::Initial(Err(late)));
 }
@@ -180,6 +181,7 @@ fn campaign_item(row: &CampaignRow) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::frame::Dialect;
 
     #[test]
     fn where_a_list_would_pass_the_largest_message_the_oldest_are_left_out() {

@@ -39,7 +39,7 @@ use crate::protocol::frame::Event;
 use crate::rooms::registry::{FromSocket, Publish};
 use crate::rooms::request::{Asked, CaughtUp};
 use crate::rooms::{ConnectionManager, Permits};
-use crate::socket::{Conn, Dropped, Incoming, Namespace};
+use crate::socket::{Conn, Credentials, Dropped, Incoming, Namespace};
 use crate::store::{Initial, Record, Store, StoreError};
 
 use answers::{about, refuse};
@@ -122,8 +122,8 @@ impl Namespace for Hub {
     type State = State;
     type Message = ToClient;
 
-    fn connect(&self, conn: &mut Client<'_>, payload: Option<&RawValue>) {
-        connect::authenticate(self, conn, payload);
+    fn connect(&self, conn: &mut Client<'_>, credentials: Credentials<'_>) {
+        connect::authenticate(self, conn, credentials);
     }
 
     fn event(&self, conn: &mut Client<'_>, event: Incoming<'_>) {

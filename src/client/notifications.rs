@@ -16,7 +16,6 @@ use crate::protocol::ack::AckRef;
 use crate::protocol::frame::Event;
 use crate::rooms::registry::Publish;
 use crate::rooms::{Publication, Publications};
-use crate::socket::Post;
 use crate::store::StoreError;
 
 /// How many notifications one request may mark.
@@ -41,13 +40,13 @@ pub(super) fn read(hub: &Hub, conn: &mut Client<'_>, user: &User, request: Reque
     let Some(Ids { ids }) = data.filter(|data| data.ids.len() <= MAX_IDS) else {
         return refuse(conn, request.ack.as_ref(), &about(Code::InvalidPayload(EXPECTED), request.event));
     };
-    let (addr, ack) = (conn.addr(), request.ack);
+    let (mailbox, ack) = (conn.mailbox(), request.ack);
     let answered = Arc::new(AtomicBool::new(false));
     let late = StoreError::Timeout("the notifications".to_owned());
     let deadline = Marked { ids: Err(late), ack: ack.clone(), answered: Arc::clone(&answered) };
     conn.later(hub.shared.store_patience, ToClient::Read(deadline));
     hub.shared.store.mark_read(&user.id, ids, move |ids| {
-        addr.do_send(Post(ToClient::Read(Marked { ids, ack, answered })));
+        mailbox.send(ToClient::Read(Marked { ids, ack, answered }));
     });
 }
 

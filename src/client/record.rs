@@ -8,7 +8,7 @@ use super::Client;
 use crate::clock;
 use crate::close::CloseReason;
 use crate::ids::Sid;
-use crate::socket::Peer;
+use crate::socket::{Peer, Presence};
 use crate::store::{ConnectionEvent, ConnectionEventKind};
 
 /// This process among those that share a database: its host and process id.
@@ -25,6 +25,7 @@ pub(super) struct ConnectionRecord {
     id: Sid,
     user: Arc<str>,
     peer: Arc<Peer>,
+    presence: Arc<Presence>,
     /// In milliseconds of the uptime.
     since: u64,
 }
@@ -36,6 +37,7 @@ impl ConnectionRecord {
             id: conn.id(),
             user: Arc::clone(user),
             peer: Arc::clone(conn.peer()),
+            presence: Arc::clone(conn.presence()),
             since: clock::uptime_ms(),
         }
     }
@@ -45,7 +47,7 @@ impl ConnectionRecord {
             "userAgent": self.peer.user_agent,
             "ip": self.peer.ip,
             "version": self.peer.version,
-            "transport": "websocket",
+            "transport": self.presence.transport(),
         });
         if let (Some(metadata), serde_json::Value::Object(more)) = (metadata.as_object_mut(), more) {
             metadata.extend(more);

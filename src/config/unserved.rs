@@ -4,9 +4,8 @@
 use super::{Config, Errors, Origin, Problem};
 
 /// What is ignored, with a warning where it is set.
-const IGNORED: [&str; 19] = [
+const IGNORED: [&str; 18] = [
     "server.writer",
-    "socketio.allow_eio3",
     "socketio.compression",
     "socketio.compression_min_bytes",
     "auth.expiry_warning_ms",

@@ -6,9 +6,7 @@
 //! | [`health`] | `GET /health/live`, `GET /health/ready`, `GET /metrics` |
 //! | [`rights`] | who may call what |
 //! | [`error`] | the one form of errors |
-//! | [`engine`] | Socket.IO's path without an upgrade |
 
-pub mod engine;
 pub mod error;
 pub mod health;
 pub mod publish;
@@ -51,7 +49,6 @@ pub struct Api {
 
 /// The routes of the API.
 pub fn routes(config: &mut ServiceConfig, api: &web::Data<Api>) {
-    let socketio = api.options.socketio_path.trim_end_matches('/').to_owned();
     let json = web::PayloadConfig::new(api.body_bytes);
     config
         .app_data(api.clone())
@@ -65,8 +62,6 @@ pub fn routes(config: &mut ServiceConfig, api: &web::Data<Api>) {
         .route("/health/live", web::get().to(health::live))
         .route("/health/ready", web::get().to(health::ready))
         .route("/metrics", web::get().to(health::metrics))
-        .service(web::resource([socketio.clone(), format!("{socketio}/")]).to(engine::without_upgrade))
-        .route(&api.options.plain_path, web::to(engine::plain_without_upgrade))
         .default_service(web::to(not_found));
 }
 

@@ -8,7 +8,8 @@ use super::Api;
 use super::error::ApiError;
 use crate::auth::{AuthError, User, permissions};
 use crate::clock;
-use crate::transport::handshake::{bearer_token, check_origin};
+use crate::transport::handshake::bearer_token;
+use crate::transport::refusal::check_origin;
 
 /// The user whose bearer token this is.
 fn user(api: &Api, request: &HttpRequest) -> Result<User, ApiError> {

@@ -7,15 +7,26 @@ use smallvec::SmallVec;
 use super::frame::Dialect;
 use super::plain;
 use super::socketio::{self, AckId};
-use super::write::{quoted, text_frame};
+use super::write::quoted;
 
-/// What a client named its request: the digits of a Socket.IO ack, or the JSON text of a plain `id`.
+/// What a client named its request: the digits of a Socket.IO ack (behind its namespace and a comma, where
+/// that is not `/`), or the JSON text of a plain `id`.
 ///
 /// Small and owned: it waits with the request. Up to 24 bytes stand in it, longer ones on the heap.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AckRef(SmallVec<[u8; 24]>);
 
 impl AckRef {
+    /// An ack that was asked for in a namespace.
+    pub fn within(nsp: &str, id: AckId<'_>) -> AckRef {
+        let mut text = SmallVec::new();
+        for part in socketio::prefix(nsp) {
+            text.extend_from_slice(part.as_bytes());
+        }
+        text.extend_from_slice(id.as_str().as_bytes());
+        AckRef(text)
+    }
+
     /// The digits, or the JSON text.
     pub fn as_str(&self) -> &str {
         // made of text only
@@ -25,7 +36,7 @@ impl AckRef {
 
 impl From<AckId<'_>> for AckRef {
     fn from(id: AckId<'_>) -> AckRef {
-        AckRef(SmallVec::from_slice(id.as_str().as_bytes()))
+        AckRef::within("/", id)
     }
 }
 
@@ -79,20 +90,12 @@ pub fn error_data(code: &str, message: &str, more: &[(&str, Value)]) -> String {
     out
 }
 
-/// The answer to a request, a whole frame: `43<id>[{"ok":…}]` or `{"reply":<id>,"ok":…}`.
+/// The answer to a request, as it goes on the line: `43<id>[{"ok":…}]` or `{"reply":<id>,"ok":…}`.
 pub fn ack_frame(dialect: Dialect, ack: &AckRef, outcome: &Outcome) -> Bytes {
     let members = outcome.members();
     match dialect {
-        Dialect::SocketIo => text_frame(&["43", ack.as_str(), "[{", &members, "}]"]),
-        Dialect::Plain => text_frame(&["{\"reply\":", ack.as_str(), ",", &members, "}"]),
-    }
-}
-
-/// An event that only one socket gets, a whole frame; `data` is JSON text.
-pub fn event_frame(dialect: Dialect, name: &str, data: &str) -> Bytes {
-    match dialect {
-        Dialect::SocketIo => socketio::event("/", None, name, &[data]),
-        Dialect::Plain => plain::event(name, data),
+        Dialect::SocketIo | Dialect::Polling => dialect.frame(&["43", ack.as_str(), "[{", &members, "}]"]),
+        Dialect::Plain => dialect.frame(&["{\"reply\":", ack.as_str(), ",", &members, "}"]),
     }
 }
 
@@ -120,6 +123,9 @@ mod tests {
             payload(&ack_frame(Dialect::SocketIo, &digits, &Outcome::Ok(None))),
             r#"43007[{"ok":true}]"#
         );
+        let elsewhere = AckRef::within("/custom", AckId::new("7").unwrap());
+        let record = ack_frame(Dialect::Polling, &elsewhere, &Outcome::Ok(None));
+        assert_eq!(&record[..], b"\x1e43/custom,7[{\"ok\":true}]");
     }
 
     #[test]
@@ -136,13 +142,5 @@ mod tests {
             payload(&ack_frame(Dialect::SocketIo, &id, &limited)),
             r#"431[{"ok":false,"error":{"code":"rate_limited","message":"Rate limit exceeded","retryAfterMs":20,"event":"ping"}}]"#
         );
-    }
-
-    #[test]
-    fn an_event_for_one_socket_reads_like_one_for_all() {
-        let event = super::super::frame::Event::from_json("pong", "{\"timestamp\":1}".into());
-        for dialect in [Dialect::SocketIo, Dialect::Plain] {
-            assert_eq!(&event_frame(dialect, "pong", "{\"timestamp\":1}"), event.frame(dialect));
-        }
     }
 }

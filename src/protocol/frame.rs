@@ -6,21 +6,39 @@ use std::sync::OnceLock;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
 
-use super::websocket;
+use super::write::quoted;
+use super::{engineio, websocket};
 
 /// How a receiver wants its events written.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum Dialect {
-    /// Socket.IO 5 over Engine.IO 4 on a websocket: a text frame `42["name",data]`.
+    /// Socket.IO on a websocket, of either version: a text frame `42["name",data]`.
     SocketIo,
     /// The plain protocol: a text frame `{"event":"name","data":data}`.
     Plain,
+    /// Socket.IO by long-polling: a record (see [`engineio::Carriage::Records`]) that waits for a poll.
+    Polling,
 }
 
 impl Dialect {
+    /// Every one of them.
+    pub const ALL: [Dialect; Dialect::COUNT] = [Dialect::SocketIo, Dialect::Plain, Dialect::Polling];
+
     /// How many there are.
-    pub const COUNT: usize = 2;
+    pub const COUNT: usize = 3;
+
+    /// Text whose parts are `parts`, joined, as this dialect puts it on the line: in one allocation.
+    pub(super) fn frame(self, parts: &[&str]) -> Bytes {
+        let len = parts.iter().map(|part| part.len()).sum();
+        let mut out = BytesMut::with_capacity(websocket::MAX_SERVER_HEADER + len);
+        match self {
+            Dialect::Polling => out.put_u8(engineio::carriage::RECORD),
+            _ => websocket::put_header(&mut out, websocket::Opcode::Text, len),
+        }
+        parts.iter().for_each(|part| out.put_slice(part.as_bytes()));
+        out.freeze()
+    }
 }
 
 /// A named event with its data, and its encodings.
@@ -63,20 +81,14 @@ impl Event {
     /// The whole websocket frame for receivers of `dialect`, made at the first call.
     pub fn frame(&self, dialect: Dialect) -> &Bytes {
         self.frames[dialect as usize].get_or_init(|| match dialect {
-            Dialect::SocketIo => self.encode("42[", ",", "]"),
-            Dialect::Plain => self.encode("{\"event\":", ",\"data\":", "}"),
+            Dialect::Plain => self.encode(dialect, "{\"event\":", ",\"data\":", "}"),
+            Dialect::SocketIo | Dialect::Polling => self.encode(dialect, "42[", ",", "]"),
         })
     }
 
-    fn encode(&self, open: &str, between: &str, close: &str) -> Bytes {
-        let name = serde_json::to_string(&self.name).unwrap_or_else(|_| "\"\"".to_owned());
-        let len = open.len() + name.len() + between.len() + self.data.len() + close.len();
-        let mut out = BytesMut::with_capacity(len + websocket::MAX_SERVER_HEADER);
-        websocket::put_header(&mut out, websocket::Opcode::Text, len);
-        for part in [open, &name, between, &self.data, close] {
-            out.put_slice(part.as_bytes());
-        }
-        out.freeze()
+    fn encode(&self, dialect: Dialect, open: &str, between: &str, close: &str) -> Bytes {
+        let name = quoted(&self.name);
+        dialect.frame(&[open, &name, between, &self.data, close])
     }
 }
 
@@ -93,5 +105,7 @@ mod tests {
         assert_eq!(frame.as_ptr(), event.frame(Dialect::SocketIo).as_ptr());
         let plain = event.frame(Dialect::Plain);
         assert_eq!(&plain[2..], br#"{"event":"room:updated","data":{"id":"c|1"}}"#);
+        let polling = event.frame(Dialect::Polling);
+        assert_eq!(&polling[..], b"\x1e42[\"room:updated\",{\"id\":\"c|1\"}]");
     }
 }

@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | [`frame`] | an event, encoded once a dialect for all its receivers | |
 //! | [`websocket`] | frame headers, masking, close codes | RFC 6455 |
-//! | [`engineio`] | packets and payloads | Engine.IO protocol v4 |
-//! | [`socketio`] | packets, acks, attachments | Socket.IO protocol v5 |
+//! | [`engineio`] | packets and payloads | Engine.IO protocol v3, v4 |
+//! | [`socketio`] | packets, acks, attachments | Socket.IO protocol v4, v5 |
 //! | [`plain`] | one JSON object a text frame | `docs/plain-websocket.md` |
 //! | [`ack`] | how a request is answered, in either dialect | |
 //! | [`json`] | what is checked of JSON that is passed on unread | RFC 8259 |

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::ack::{AckRef, Outcome, ack_frame};
 use super::frame::Dialect;
 use super::json::{self, JsonFault};
-use super::write::{quoted, text_frame};
+use super::write::quoted;
 
 /// Longest name of an event, in bytes.
 pub const MAX_EVENT_NAME: usize = 256;
@@ -122,7 +122,7 @@ impl<'a> Request<'a> {
 
 /// An event, a whole frame; `data` is JSON text.
 pub fn event(name: &str, data: &str) -> Bytes {
-    text_frame(&["{\"event\":", &quoted(name), ",\"data\":", data, "}"])
+    Dialect::Plain.frame(&["{\"event\":", &quoted(name), ",\"data\":", data, "}"])
 }
 
 /// The reply to a request, a whole frame.

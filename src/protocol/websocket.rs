@@ -10,8 +10,24 @@ use thiserror::Error;
 /// The most bytes that a server's frame header takes (a server does not mask).
 pub const MAX_SERVER_HEADER: usize = 10;
 
-/// A message may come in at most this many fragments.
+/// A message may come in at most this many fragments, where nothing else is said.
 pub const MAX_FRAGMENTS: u32 = 4_096;
+
+/// The largest message that is taken from a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MessageLimits {
+    /// In bytes, all fragments together.
+    pub bytes: usize,
+    /// In fragments.
+    pub fragments: u32,
+}
+
+impl MessageLimits {
+    /// Up to `bytes`, in at most [`MAX_FRAGMENTS`].
+    pub fn bytes(bytes: usize) -> MessageLimits {
+        MessageLimits { bytes, fragments: MAX_FRAGMENTS }
+    }
+}
 
 /// What a frame is (RFC 6455, 5.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -227,7 +243,7 @@ pub enum Progress<T> {
     More,
 }
 
-/// Adds a data frame to the message under way. `max` is the most that a message may have in all.
+/// Adds a data frame to the message under way, within `max`.
 ///
 /// # Errors
 /// A continuation of nothing, a new message within one, too many pieces, too many bytes.
@@ -235,13 +251,13 @@ pub fn assemble(
     under_way: &mut Option<Box<Fragments>>,
     frame: &Frame,
     payload: &[u8],
-    max: usize,
+    max: MessageLimits,
 ) -> Result<Progress<(Opcode, Vec<u8>)>, Violation> {
     match (frame.opcode, under_way.as_mut()) {
         (Opcode::Continuation, None) => return Err(Violation::Protocol("a continuation of nothing")),
         (Opcode::Continuation, Some(message)) => {
             message.count += 1;
-            if message.count > MAX_FRAGMENTS || message.data.len() + payload.len() > max {
+            if message.count > max.fragments || message.data.len() + payload.len() > max.bytes {
                 return Err(Violation::TooBig);
             }
             message.data.extend_from_slice(payload);
@@ -323,21 +339,22 @@ mod tests {
     #[test]
     fn fragments_are_joined_and_bounded_in_number_and_size() {
         let piece = |fin, opcode| Frame { fin, opcode, payload: 0..0 };
+        let max = MessageLimits::bytes(5);
         let mut message = None;
-        let first = assemble(&mut message, &piece(false, Opcode::Text), b"ab", 5);
+        let first = assemble(&mut message, &piece(false, Opcode::Text), b"ab", max);
         assert_eq!(first, Ok(Progress::More));
-        let last = assemble(&mut message, &piece(true, Opcode::Continuation), b"cd", 5);
+        let last = assemble(&mut message, &piece(true, Opcode::Continuation), b"cd", max);
         assert_eq!(last, Ok(Progress::Joined((Opcode::Text, b"abcd".to_vec()))));
 
-        assert!(assemble(&mut message, &piece(true, Opcode::Continuation), b"", 5).is_err());
-        assemble(&mut message, &piece(false, Opcode::Text), b"abc", 5).unwrap();
-        let big = assemble(&mut message, &piece(true, Opcode::Continuation), b"def", 5);
+        assert!(assemble(&mut message, &piece(true, Opcode::Continuation), b"", max).is_err());
+        assemble(&mut message, &piece(false, Opcode::Text), b"abc", max).unwrap();
+        let big = assemble(&mut message, &piece(true, Opcode::Continuation), b"def", max);
         assert_eq!(big, Err(Violation::TooBig));
 
         let mut empty = None;
-        assemble(&mut empty, &piece(false, Opcode::Text), b"", 5).unwrap();
+        assemble(&mut empty, &piece(false, Opcode::Text), b"", max).unwrap();
         let end = (0..MAX_FRAGMENTS)
-            .map(|_| assemble(&mut empty, &piece(false, Opcode::Continuation), b"", 5))
+            .map(|_| assemble(&mut empty, &piece(false, Opcode::Continuation), b"", max))
             .find(Result::is_err);
         assert_eq!(end, Some(Err(Violation::TooBig)));
     }

@@ -1,17 +1,4 @@
-//! Whole server frames out of pieces of text, in one allocation.
-
-use bytes::{BufMut, Bytes, BytesMut};
-
-use super::websocket::{self, Opcode};
-
-/// One text frame whose payload is `parts`, joined.
-pub(super) fn text_frame(parts: &[&str]) -> Bytes {
-    let len = parts.iter().map(|part| part.len()).sum();
-    let mut out = BytesMut::with_capacity(websocket::MAX_SERVER_HEADER + len);
-    websocket::put_header(&mut out, Opcode::Text, len);
-    parts.iter().for_each(|part| out.put_slice(part.as_bytes()));
-    out.freeze()
-}
+//! What the writers of packets share.
 
 /// `text` as a JSON string.
 pub(super) fn quoted(text: &str) -> String {

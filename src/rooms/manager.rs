@@ -14,8 +14,7 @@ use crate::clock::{self, Millis};
 use crate::close::CloseReason;
 use crate::ids::{Place, Sid, Uid};
 use crate::metrics::Metrics;
-use crate::protocol::frame::Dialect;
-use crate::socket::{Heard, Peer, Signal};
+use crate::socket::{Peer, Presence, Signal};
 use crate::vital::Vital;
 
 /// What happens where a user would get one connection too many.
@@ -53,10 +52,8 @@ pub struct Connection {
     pub connected_at: Millis,
     /// When its token runs out, leeway included; milliseconds since 1970.
     pub expires_at: Millis,
-    /// When it was last heard.
-    pub heard: Arc<Heard>,
-    /// Its protocol.
-    pub dialect: Dialect,
+    /// When it was last heard, and by what it is carried.
+    pub presence: Arc<Presence>,
     /// What the handshake said.
     pub peer: Arc<Peer>,
     /// Its actor.
@@ -159,7 +156,7 @@ impl Connections {
 
     /// Connections that have given no sign of life for `timeout_ms`.
     pub fn idle(&self, now: u64, timeout_ms: u64) -> impl Iterator<Item = &Connection> {
-        self.all.values().filter(move |connection| connection.heard.get() + timeout_ms < now)
+        self.all.values().filter(move |connection| connection.presence.last_heard() + timeout_ms < now)
     }
 }
 
@@ -250,6 +247,7 @@ impl Handler<Look> for ConnectionManager {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::frame::Dialect;
     use std::net::{IpAddr, Ipv4Addr};
 
     struct Nobody;
@@ -269,8 +267,7 @@ mod tests {
             user: "u".into(),
             connected_at: 0,
             expires_at: 0,
-            heard: Arc::default(),
-            dialect: Dialect::Plain,
+            presence: Arc::new(Presence::new(Dialect::Plain)),
             peer: Arc::new(Peer { ip, user_agent: None, version: None, token: None }),
             actor: actor.clone().recipient(),
         }

@@ -1,17 +1,16 @@
-//! Pings for all sockets of a worker from one timer: each tick a share of the slots.
+//! Pings and deadlines for all sockets of a worker from one timer.
+//!
+//! Everything that is due stands in a wheel by the tick at which it is; a ping or its timeout may come early
+//! by a tick, never late.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::outbox::{Outboxes, Signal, Slot};
+use super::outbox::{Beat, Outboxes, Signal, Slot};
 use crate::close::CloseReason;
 use crate::ids::Uid;
 use crate::protocol::frame::Dialect;
-
-/// Ticks in a ping interval. The slots are gone through in one less, so that a ping may come early and
-/// never late.
-pub const TICKS: u64 = 25;
 
 /// How often a socket is pinged and how long it may take to answer, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -27,78 +26,113 @@ pub struct HeartbeatOptions {
 impl HeartbeatOptions {
     /// Between two ticks, in milliseconds.
     pub fn tick_ms(&self) -> u64 {
-        (self.interval_ms / TICKS).max(1)
+        (self.interval_ms.min(self.auth_timeout_ms) / 100).clamp(10, 250)
     }
 }
 
-/// The wheel of one worker. Its deadlines are all equally long, so two queues hold them in order.
+/// The wheel of one worker.
 #[derive(Debug)]
 pub struct Heartbeat {
     options: HeartbeatOptions,
     /// The ping frame of each dialect.
     ping: [Bytes; Dialect::COUNT],
+    /// Ticks so far.
     tick: u64,
     last_tick: u64,
-    /// When an answer to a ping is due.
-    due: VecDeque<Deadline>,
-    /// When a newcomer must have been let in.
-    newcomers: VecDeque<Deadline>,
+    due: BTreeMap<u64, Vec<Due>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Deadline {
-    at: u64,
-    /// When the time began to run.
-    since: u64,
+struct Due {
     slot: Slot,
     uid: Uid,
+    what: What,
+}
+
+/// What is due. Times are those of [`crate::clock::uptime_ms`].
+#[derive(Clone, Copy, Debug)]
+enum What {
+    /// The next ping.
+    Ping,
+    /// A sign of life after the ping of this time.
+    Answer { since: u64 },
+    /// A ping of the client's, after the one of this time.
+    Silence { since: u64 },
+    /// To be let in.
+    Admission,
 }
 
 impl Heartbeat {
     /// A wheel that starts now; times are those of [`crate::clock::uptime_ms`].
     pub fn new(options: HeartbeatOptions, ping: [Bytes; Dialect::COUNT], now: u64) -> Heartbeat {
-        Heartbeat { options, ping, tick: 0, last_tick: now, due: VecDeque::new(), newcomers: VecDeque::new() }
+        Heartbeat { options, ping, tick: 0, last_tick: now, due: BTreeMap::new() }
     }
 
-    /// Begins to wait for a newcomer's credentials.
-    pub fn welcome(&mut self, slot: Slot, uid: Uid, now: u64) {
-        self.newcomers.push_back(Deadline { at: now + self.options.auth_timeout_ms, since: now, slot, uid });
+    /// Begins to keep a new socket alive.
+    pub fn welcome(&mut self, slot: Slot, uid: Uid, beat: Beat, now: u64) {
+        let (after, what) = match beat {
+            Beat::Server => (self.options.interval_ms, What::Ping),
+            Beat::Client => (self.client_patience(), What::Silence { since: now }),
+            Beat::None => return,
+        };
+        self.put(after, Due { slot, uid, what });
     }
 
-    /// Pings one share of the sockets, and judges those whose time is over.
+    /// Begins to wait until a client has been let in.
+    pub fn await_admission(&mut self, slot: Slot, uid: Uid) {
+        // a client has all of this time: here the tick after it is meant
+        let after = self.options.auth_timeout_ms + self.options.tick_ms();
+        self.put(after, Due { slot, uid, what: What::Admission });
+    }
+
+    /// A client that pings has this long for the next one.
+    fn client_patience(&self) -> u64 {
+        self.options.interval_ms + self.options.timeout_ms
+    }
+
+    fn put(&mut self, after_ms: u64, due: Due) {
+        let at = self.tick + (after_ms / self.options.tick_ms()).max(1);
+        self.due.entry(at).or_default().push(due);
+    }
+
+    /// Does what is due. A process that was stopped for a while has not heard anyone: the lost time is
+    /// nobody's fault, and the wheel does not turn for it.
     pub fn tick(&mut self, outboxes: &mut Outboxes, now: u64) {
-        self.forgive(now);
-        self.judge(outboxes, now);
-        let share = self.tick % (TICKS - 1);
-        self.tick += 1;
-        for slot in (share as Slot..outboxes.slots() as Slot).step_by(TICKS as usize - 1) {
-            let Some(uid) = outboxes.uid(slot) else { continue };
-            outboxes.say(slot, self.ping[outboxes.dialect(slot) as usize].clone());
-            self.due.push_back(Deadline { at: now + self.options.timeout_ms, since: now, slot, uid });
+        let tick_ms = self.options.tick_ms();
+        let gone = now.saturating_sub(self.last_tick);
+        if gone > 1_000 + tick_ms {
+            self.last_tick = now - tick_ms;
+        }
+        while self.last_tick + tick_ms <= now {
+            self.last_tick += tick_ms;
+            self.tick += 1;
+            for due in self.due.remove(&self.tick).unwrap_or_default() {
+                if outboxes.is_open(due.slot, due.uid) {
+                    self.settle(due, outboxes, now);
+                }
+            }
         }
     }
 
-    /// A process that was stopped for a while has not heard anyone: the lost time is nobody's fault.
-    fn forgive(&mut self, now: u64) {
-        let lost = now.saturating_sub(self.last_tick + self.options.tick_ms());
-        self.last_tick = now;
-        if lost > self.options.tick_ms().max(1_000) {
-            let all = self.due.iter_mut().chain(&mut self.newcomers);
-            all.for_each(|deadline| deadline.at += lost);
-        }
-    }
-
-    fn judge(&mut self, outboxes: &mut Outboxes, now: u64) {
-        while let Some(due) = self.due.pop_front_if(|due| due.at <= now) {
-            let silent = || outboxes.last_heard(due.slot) < due.since;
-            if outboxes.is_open(due.slot, due.uid) && silent() {
-                outboxes.signal(due.slot, Signal::Close(CloseReason::PingTimeout));
+    fn settle(&mut self, due: Due, outboxes: &mut Outboxes, now: u64) {
+        let Due { slot, .. } = due;
+        let heard = outboxes.last_heard(slot);
+        match due.what {
+            What::Ping => {
+                outboxes.say(slot, self.ping[outboxes.dialect(slot) as usize].clone());
+                self.put(self.options.timeout_ms, Due { what: What::Answer { since: now }, ..due });
+                self.put(self.options.interval_ms, due);
             }
-        }
-        while let Some(due) = self.newcomers.pop_front_if(|due| due.at <= now) {
-            if outboxes.is_open(due.slot, due.uid) && !outboxes.is_accepted(due.slot) {
-                outboxes.signal(due.slot, Signal::Close(CloseReason::AuthTimeout));
+            What::Silence { since } if heard > since => {
+                let left = (heard + self.client_patience()).saturating_sub(now);
+                self.put(left, Due { what: What::Silence { since: heard }, ..due });
             }
+            What::Answer { since } if heard >= since => {}
+            What::Answer { .. } | What::Silence { .. } => {
+                outboxes.signal(slot, Signal::Close(CloseReason::PingTimeout));
+            }
+            What::Admission if outboxes.is_accepted(slot) => {}
+            What::Admission => outboxes.signal(slot, Signal::Close(CloseReason::AuthTimeout)),
         }
     }
 }

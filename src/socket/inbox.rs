@@ -3,7 +3,7 @@
 //! Reads go into a buffer that all sockets of a worker share; only what is left of a message that is not
 //! whole is kept here, so an idle socket holds no read buffer.
 
-use crate::protocol::websocket::{self, Fragments, Frame, Opcode, Progress, Violation};
+use crate::protocol::websocket::{self, Fragments, Frame, MessageLimits, Opcode, Progress, Violation};
 
 /// How much one socket may take of its worker in one go, so that a flood from one does not keep the
 /// others waiting.
@@ -24,7 +24,8 @@ impl Budget {
         self.packets == 0 || self.bytes == 0
     }
 
-    fn spend(&mut self, bytes: usize) {
+    /// Takes one packet and its bytes out of it.
+    pub fn spend(&mut self, bytes: usize) {
         self.packets = self.packets.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
@@ -51,13 +52,13 @@ pub struct Inbox {
     /// The front of a frame that is not whole yet, or frames that were read and wait their turn.
     partial: Vec<u8>,
     fragments: Option<Box<Fragments>>,
-    max_payload: usize,
+    max: MessageLimits,
 }
 
 impl Inbox {
     /// An inbox that begins with what the handshake read too much.
-    pub fn new(max_payload: usize, already_read: &[u8]) -> Inbox {
-        Inbox { partial: already_read.to_vec(), fragments: None, max_payload }
+    pub fn new(max: MessageLimits, already_read: &[u8]) -> Inbox {
+        Inbox { partial: already_read.to_vec(), fragments: None, max }
     }
 
     /// Whether frames may be waiting from an earlier read.
@@ -108,7 +109,7 @@ impl Inbox {
         while !budget.is_spent() {
             let rest = &mut bytes[taken..];
             let so_far = self.fragments.as_ref().map_or(0, |fragments| fragments.len());
-            let Ok(frame) = websocket::take_frame(rest, self.max_payload - so_far)? else {
+            let Ok(frame) = websocket::take_frame(rest, self.max.bytes - so_far)? else {
                 return Ok((taken, true));
             };
             let payload = &rest[frame.payload.clone()];
@@ -130,7 +131,7 @@ impl Inbox {
         if matches!(frame.opcode, Opcode::Close | Opcode::Ping | Opcode::Pong) {
             return Ok(handle(Message { opcode: frame.opcode, payload }));
         }
-        Ok(match websocket::assemble(&mut self.fragments, frame, payload, self.max_payload)? {
+        Ok(match websocket::assemble(&mut self.fragments, frame, payload, self.max)? {
             Progress::Whole => handle(Message { opcode: frame.opcode, payload }),
             Progress::Joined((opcode, data)) => handle(Message { opcode, payload: &data }),
             Progress::More => true,
@@ -161,7 +162,7 @@ mod tests {
     fn messages_come_out_whole_however_the_bytes_are_cut() {
         let stream = [client_frame(Opcode::Text, b"one"), client_frame(Opcode::Text, b"two")].concat();
         for cut in 0..stream.len() {
-            let mut inbox = Inbox::new(100, &stream[..cut]);
+            let mut inbox = Inbox::new(MessageLimits::bytes(100), &stream[..cut]);
             let (seen, done) = taken(&mut inbox, &stream[cut..], &mut Budget::new());
             assert_eq!((seen, done), (vec!["one".to_owned(), "two".to_owned()], true), "{cut}");
             assert!(!inbox.has_leftover());
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn a_flood_waits_for_the_next_turn() {
         let stream = client_frame(Opcode::Text, b"x").repeat(20);
-        let mut inbox = Inbox::new(100, b"");
+        let mut inbox = Inbox::new(MessageLimits::bytes(100), b"");
         let (first, done) = taken(&mut inbox, &stream, &mut Budget::new());
         assert_eq!((first.len(), done), (16, false));
         let (rest, done) = taken(&mut inbox, b"", &mut Budget::new());

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -14,8 +15,9 @@ use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::web::ServiceConfig;
 
-use super::handshake;
+use super::desks::Desks;
 use super::worker::{Central, Shared, Worker};
+use super::{handshake, polling};
 use crate::rooms::Lane;
 use crate::socket::Namespace;
 
@@ -63,6 +65,7 @@ pub fn start<S: Service>(
         n => n,
     };
     let next = Arc::new(AtomicU16::new(0));
+    let desks = Arc::new(Desks::new(workers));
     let address = listener.local_addr()?;
     let server = Server::build()
         .workers(workers)
@@ -72,9 +75,15 @@ pub fn start<S: Service>(
         .shutdown_timeout(1)
         .listen("roomcast", listener, move || {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let (worker, lane) =
-                Worker::start(index, shared.clone(), service.central(index), service.namespace(index));
+            let (worker, lane) = Worker::start(
+                index,
+                shared.clone(),
+                Arc::clone(&desks),
+                service.central(index),
+                service.namespace(index),
+            );
             service.lane_up(index, lane);
+            let polled = Rc::clone(&worker);
             let upgrade = fn_service(move |(request, framed)| {
                 let worker = worker.clone();
                 async move {
@@ -85,7 +94,9 @@ pub fn start<S: Service>(
                 }
             });
             let routes = service.clone();
-            let app = App::new().configure(move |config| routes.routes(config));
+            let app = App::new()
+                .configure(move |config| polling::routes(config, &polled))
+                .configure(move |config| routes.routes(config));
             HttpService::build()
                 .client_request_timeout(http.request_timeout)
                 .client_disconnect_timeout(Duration::from_secs(1))

@@ -1,6 +1,6 @@
-//! What a worker thread has: its sockets' outboxes, its lane, its namespace.
+//! What a worker thread has: its station, its lane, and the list of its polled sessions.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,23 +8,22 @@ use std::time::Duration;
 use actix::prelude::*;
 use bytes::Bytes;
 
-use super::{Gate, Options};
+use super::desks::{Desks, Sessions};
+use super::{Endpoint, Gate, Options};
 use crate::clock;
-use crate::ids::{Place, Uid};
+use crate::ids::{Place, Sid};
 use crate::metrics::Metrics;
-use crate::protocol::frame::Dialect;
-use crate::protocol::{engineio, websocket};
+use crate::protocol::engineio::{self, Dialog};
+use crate::protocol::websocket;
 use crate::rooms::lane::SharedMembers;
 use crate::rooms::manager;
 use crate::rooms::members::Members;
 use crate::rooms::registry::{FromLane, FromSocket};
 use crate::rooms::{ConnectionManager, Lane};
-use crate::socket::actor::{ReadBuffer, Start};
+use crate::socket::actor::{Entry, Start};
 use crate::socket::heartbeat::{Heartbeat, HeartbeatOptions};
-use crate::socket::{Leave, Namespace, Outboxes, Peer, Rate, SharedOutboxes, Socket, Wire};
-
-/// Bytes that one read takes at most; all sockets of a worker share this buffer.
-const READ_BUFFER: usize = 64 * 1024;
+use crate::socket::poll::Poll;
+use crate::socket::{Leave, Namespace, Outboxes, Peer, Rate, Socket, Station, Wire};
 
 /// What every worker of a hub is given.
 #[derive(Clone)]
@@ -58,20 +57,21 @@ pub struct Central {
 
 /// One worker thread.
 pub struct Worker<N: Namespace> {
-    pub(super) shared: Shared,
-    index: u16,
-    namespace: Rc<N>,
-    outboxes: SharedOutboxes,
-    members: SharedMembers,
-    heartbeat: Rc<RefCell<Heartbeat>>,
-    read_buffer: ReadBuffer,
-    central: Central,
-    next: Cell<u64>,
+    shared: Shared,
+    desks: Arc<Desks>,
+    sessions: Sessions<N>,
+    station: Rc<Station<N>>,
 }
 
 impl<N: Namespace> Worker<N> {
     /// Sets this thread up as the worker with this index and starts its lane.
-    pub fn start(index: u16, shared: Shared, central: Central, namespace: N) -> (Rc<Worker<N>>, Addr<Lane>) {
+    pub(super) fn start(
+        index: u16,
+        shared: Shared,
+        desks: Arc<Desks>,
+        central: Central,
+        namespace: N,
+    ) -> (Rc<Worker<N>>, Addr<Lane>) {
         let outboxes = Rc::new(RefCell::new(Outboxes::new(shared.unsent_bytes, Arc::clone(&shared.metrics))));
         let members = Members::new(index, Rc::clone(&outboxes), shared.read_patience_ms);
         let members = Rc::new(RefCell::new(members));
@@ -80,7 +80,8 @@ impl<N: Namespace> Worker<N> {
             timeout_ms: shared.options.ping_timeout_ms,
             auth_timeout_ms: shared.auth_timeout_ms,
         };
-        let pings = [engineio::PING_FRAME.clone(), websocket::frame(websocket::Opcode::Ping, b"")];
+        let plain = websocket::frame(websocket::Opcode::Ping, b"");
+        let pings = [engineio::PING_FRAME.clone(), plain, engineio::PING_RECORD.clone()];
         let heartbeat = Rc::new(RefCell::new(Heartbeat::new(options, pings, clock::uptime_ms())));
         let lane = Lane::new(
             Rc::clone(&members),
@@ -90,60 +91,85 @@ impl<N: Namespace> Worker<N> {
             central.from_lanes.clone(),
         )
         .start();
-        let read_buffer = Rc::new(RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()));
-        let namespace = Rc::new(namespace);
-        let next = Cell::new(0);
-        let worker =
-            Worker { shared, index, namespace, outboxes, members, heartbeat, read_buffer, central, next };
-        (Rc::new(worker), lane)
+        let leave = move |place| leave(&members, &central, place);
+        let station = Rc::new(Station::new(index, namespace, outboxes, heartbeat, shared.rate, leave));
+        let sessions = Sessions::open(&desks, index);
+        (Rc::new(Worker { shared, desks, sessions, station }), lane)
     }
 
-    /// A new socket of this worker begins.
+    /// What handshakes are judged by.
+    pub(super) fn options(&self) -> &Options {
+        &self.shared.options
+    }
+
+    /// Whether handshakes are let in.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.shared.gate
+    }
+
+    /// Where requests find sessions.
+    pub(super) fn desks(&self) -> &Arc<Desks> {
+        &self.desks
+    }
+
+    /// A new socket of this worker begins, by a websocket.
     pub(super) fn begin(
         &self,
+        endpoint: &Endpoint,
+        dialog: Dialog,
+        peer: Peer,
         wire: Wire,
         already_read: Bytes,
-        dialect: Dialect,
-        peer: Peer,
-        greeting: Option<Bytes>,
     ) {
-        let start = Start {
-            wire,
-            already_read,
-            dialect,
-            peer,
-            max_payload: self.shared.options.max_payload,
-            rate: self.shared.rate,
-            worker: self.index,
-            uid: self.next_uid(),
-            greeting,
-        };
-        Socket::begin(
-            start,
-            Rc::clone(&self.namespace),
-            Rc::clone(&self.outboxes),
-            Rc::clone(&self.read_buffer),
-            |place| self.seat(place),
-        );
+        self.begin_by(self.new_sid(), Entry::Websocket(wire, already_read), endpoint, dialog, peer);
     }
 
-    /// Numbers of different workers never meet.
-    fn next_uid(&self) -> Uid {
-        let n = self.next.get() + 1;
-        self.next.set(n);
-        Uid((u64::from(self.index) << 48) | n)
+    /// A new socket of this worker begins, by a poll. Returns the session's name.
+    pub(super) fn begin_polled(&self, endpoint: &Endpoint, dialog: Dialog, peer: Peer, poll: Poll) -> Sid {
+        let sid = self.new_sid();
+        let entry = Entry::Polling(poll, self.sessions.delist(sid));
+        let session = self.begin_by(sid, entry, endpoint, dialog, peer);
+        self.sessions.add(sid, session);
+        sid
     }
 
-    /// What leaves everything that a socket may have joined.
-    fn seat(&self, place: Place) -> Leave {
-        self.heartbeat.borrow_mut().welcome(place.slot, place.uid, clock::uptime_ms());
-        let (members, outboxes) = (Rc::clone(&self.members), Rc::clone(&self.outboxes));
-        let central = self.central.clone();
-        Leave::new(move || {
-            members.borrow_mut().forget(place.slot);
-            outboxes.borrow_mut().close(place.slot);
-            central.registry.do_send(FromSocket::Gone(place.uid));
-            central.manager.do_send(manager::Gone(place.uid));
-        })
+    /// A session's name is a secret of its client; the socket's public name is drawn separately.
+    fn new_sid(&self) -> Sid {
+        Sid::new(0, self.station.worker)
     }
+
+    fn begin_by(
+        &self,
+        sid: Sid,
+        entry: Entry,
+        endpoint: &Endpoint,
+        dialog: Dialog,
+        peer: Peer,
+    ) -> Addr<Socket<N>> {
+        let upgrades: &[&str] = if matches!(entry, Entry::Polling(..)) { &["websocket"] } else { &[] };
+        let options = self.options();
+        let greeting = endpoint.is_engine().then(|| {
+            engineio::open(
+                sid.as_str(),
+                upgrades,
+                options.ping_interval_ms,
+                options.ping_timeout_ms,
+                endpoint.limits.bytes,
+            )
+        });
+        let start =
+            Start { sid, kind: endpoint.kind, dialog, entry, peer, limits: endpoint.limits, greeting };
+        Socket::begin(start, Rc::clone(&self.station))
+    }
+}
+
+/// What leaves everything that a socket may have joined.
+fn leave(members: &SharedMembers, central: &Central, place: Place) -> Leave {
+    let members = Rc::clone(members);
+    let central = central.clone();
+    Leave::new(move || {
+        members.borrow_mut().forget(place.slot);
+        central.registry.do_send(FromSocket::Gone(place.uid));
+        central.manager.do_send(manager::Gone(place.uid));
+    })
 }

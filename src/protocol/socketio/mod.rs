@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`packet`] | reading a packet: type, namespace, ack id, payload; an event's name and arguments |
-//! | [`encode`] | writing packets, as whole websocket frames |
+//! | [`encode`] | writing packets |
 //! | [`attachments`] | packets whose binary parts come behind them |
 
 pub mod attachments;
@@ -11,7 +11,7 @@ pub mod encode;
 pub mod packet;
 
 pub use attachments::{Payload, Reconstructor};
-pub use encode::{ack, binary_ack, binary_event, connect, connect_error, disconnect, event};
+pub use encode::{Encoded, ack, connect, connect_error, disconnect, event, prefix};
 pub use packet::{AckId, Event, Kind, Packet};
 
 use thiserror::Error;
@@ -54,8 +54,8 @@ pub enum SocketIoError {
     /// A packet before the attachments of the one before it.
     #[error("text before the attachments that were announced")]
     UnexpectedText,
-    /// Longer than [`MAX_NAMESPACE`].
-    #[error("a namespace that is too long")]
+    /// Longer than [`MAX_NAMESPACE`], or with a control character.
+    #[error("an illegal namespace")]
     Namespace,
     /// More than 19 digits, or missing where it has to be there.
     #[error("an illegal ack id")]

@@ -105,11 +105,12 @@ impl<'a> Packet<'a> {
         Ok(packet)
     }
 
-    /// The ack that the event in this text asks for, where only the event's JSON is refused.
-    pub fn ack_of(text: &'a str) -> Option<AckId<'a>> {
+    /// The namespace that this text is meant for, and the ack that the event in it asks for, where only
+    /// the event's JSON is refused.
+    pub fn address_of(text: &'a str) -> Option<(&'a str, Option<AckId<'a>>)> {
         let rest = text.strip_prefix('2')?;
-        let (_, _, rest) = namespace(rest).ok()?;
-        ack_id(rest).ok()?.0
+        let (nsp, _, rest) = namespace(rest).ok()?;
+        Some((nsp, ack_id(rest).ok()?.0))
     }
 
     fn check_payload(&self) -> Result<(), SocketIoError> {
@@ -194,7 +195,8 @@ fn namespace(text: &str) -> Result<(&str, Option<&str>, &str), SocketIoError> {
         Some((nsp, query)) => (nsp, Some(query)),
         None => (whole, None),
     };
-    if nsp.len() > MAX_NAMESPACE {
+    // a control character would be taken for a separator where packets wait for a poll
+    if nsp.len() > MAX_NAMESPACE || nsp.bytes().any(|byte| byte.is_ascii_control()) {
         return Err(SocketIoError::Namespace);
     }
     Ok((nsp, query, rest))
@@ -208,7 +210,10 @@ fn ack_id(text: &str) -> Result<(Option<AckId<'_>>, &str), SocketIoError> {
 }
 
 /// The elements of a checked array, at most one more than [`MAX_ARGS`] (the name of an event).
-fn elements(array: &RawValue) -> Result<Vec<&RawValue>, SocketIoError> {
+///
+/// # Errors
+/// More than that.
+pub fn elements(array: &RawValue) -> Result<Vec<&RawValue>, SocketIoError> {
     let elements = serde_json::Deserializer::from_str(array.get())
         .deserialize_seq(Elements)
         .map_err(|_| SocketIoError::Payload)?;

@@ -3,22 +3,26 @@
 //! The lane delivers into them and flushes; a socket's actor says its own words and, while the peer does
 //! not take everything, writes the backlog. Both run on one thread and share this state plainly.
 
+mod polls;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use actix::{Message, Recipient};
 use bytes::Bytes;
 
+use super::poll::Poll;
 use super::tree::{NodeId, Tree};
 use super::wire::Wire;
 use crate::clock;
 use crate::close::CloseReason;
 use crate::ids::Uid;
 use crate::metrics::{Metrics, Tally};
+use crate::protocol::engineio::Dialog;
 use crate::protocol::frame::{Dialect, Event};
 
 /// Index of a socket's outbox in its worker; used again when the socket is gone.
@@ -37,19 +41,38 @@ pub enum Signal {
     Close(CloseReason),
 }
 
-/// When a socket's peer was last heard: any byte that came from it counts as a sign of life.
-#[derive(Debug, Default)]
-pub struct Heard(AtomicU64);
+/// What others may know of a socket at any time: when its peer was last heard (any byte that came from it
+/// counts as a sign of life), and by what it is carried.
+#[derive(Debug)]
+pub struct Presence {
+    heard: AtomicU64,
+    dialect: AtomicU8,
+}
 
-impl Heard {
-    /// Notes that the peer has just been heard.
-    pub fn now(&self) {
-        self.0.store(clock::uptime_ms(), Ordering::Relaxed);
+impl Presence {
+    /// A peer that has just been heard.
+    pub fn new(dialect: Dialect) -> Presence {
+        Presence { heard: AtomicU64::new(clock::uptime_ms()), dialect: AtomicU8::new(dialect as u8) }
     }
 
-    /// The last time, in milliseconds of [`clock::uptime_ms`].
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    /// Notes that the peer has just been heard.
+    pub fn now(&self) {
+        self.heard.store(clock::uptime_ms(), Ordering::Relaxed);
+    }
+
+    /// When it was last heard, in milliseconds of [`clock::uptime_ms`].
+    pub fn last_heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// What carries the socket now: `websocket`, `polling`, or `plain` for the plain protocol.
+    pub fn transport(&self) -> &'static str {
+        const NAMES: [&str; Dialect::COUNT] = ["websocket", "plain", "polling"];
+        NAMES[usize::from(self.dialect.load(Ordering::Relaxed))]
+    }
+
+    fn changed_to(&self, dialect: Dialect) {
+        self.dialect.store(dialect as u8, Ordering::Relaxed);
     }
 }
 
@@ -88,14 +111,49 @@ struct Outbox {
     backlog: Option<Box<Backlog>>,
 }
 
+/// A socket that takes an outbox.
 #[derive(Debug)]
-struct Owner {
-    uid: Uid,
-    wire: Rc<Wire>,
+pub struct Owner {
+    /// Its number.
+    pub uid: Uid,
+    /// What its frames leave by.
+    pub carrier: Carrier,
+    /// What was agreed on with its client.
+    pub dialog: Dialog,
+    /// Who pings.
+    pub beat: Beat,
     /// The socket's actor.
-    actor: Recipient<Signal>,
+    pub actor: Recipient<Signal>,
     /// When something was last read from the peer; the connection manager reads it too.
-    heard: Arc<Heard>,
+    pub presence: Arc<Presence>,
+}
+
+/// What a socket's frames leave by.
+#[derive(Debug)]
+pub enum Carrier {
+    /// A websocket.
+    Wire(Rc<Wire>),
+    /// The answers of polls.
+    Polls(Polls),
+}
+
+/// A session that is polled.
+#[derive(Debug, Default)]
+pub struct Polls {
+    open: Option<Poll>,
+    /// Bytes of the last answer that its peer has not taken yet.
+    under_way: Arc<AtomicUsize>,
+}
+
+/// Who keeps a connection alive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Beat {
+    /// The server pings.
+    Server,
+    /// The client does (Engine.IO 3).
+    Client,
+    /// Nobody.
+    None,
 }
 
 #[derive(Debug, Default)]
@@ -120,16 +178,9 @@ impl Outboxes {
     }
 
     /// Gives a socket its outbox.
-    pub fn open(
-        &mut self,
-        uid: Uid,
-        wire: Rc<Wire>,
-        dialect: Dialect,
-        actor: Recipient<Signal>,
-        heard: Arc<Heard>,
-    ) -> Slot {
+    pub fn open(&mut self, owner: Owner, dialect: Dialect) -> Slot {
         let outbox = Outbox {
-            owner: Some(Owner { uid, wire, actor, heard }),
+            owner: Some(owner),
             pending: NodeId::root(dialect),
             dialect,
             seen: 0,
@@ -149,12 +200,22 @@ impl Outboxes {
         }
     }
 
-    /// Forgets a socket and all that waits for it.
-    pub fn close(&mut self, slot: Slot) {
+    /// Gives the socket of an outbox another number: its client has left, and may come again on the same
+    /// transport.
+    pub fn renew(&mut self, slot: Slot, uid: Uid) {
         let outbox = &mut self.boxes[slot as usize];
-        if outbox.owner.take().is_none() {
+        outbox.accepted = false;
+        if let Some(owner) = &mut outbox.owner {
+            owner.uid = uid;
+        }
+    }
+
+    /// Forgets a socket and all that waits for it.
+    pub fn close(&mut self, slot: Slot, uid: Uid) {
+        if !self.is_open(slot, uid) {
             return;
         }
+        self.boxes[slot as usize].owner = None;
         self.cut(slot);
         self.free.push(slot);
     }
@@ -181,7 +242,7 @@ impl Outboxes {
 
     /// When something was last read from a socket's peer, in milliseconds of [`clock::uptime_ms`].
     pub fn last_heard(&self, slot: Slot) -> u64 {
-        self.owner(slot).map_or(0, |owner| owner.heard.get())
+        self.owner(slot).map_or(0, |owner| owner.presence.last_heard())
     }
 
     /// Whether this socket has this slot.
@@ -196,6 +257,11 @@ impl Outboxes {
 
     fn owner(&self, slot: Slot) -> Option<&Owner> {
         self.boxes.get(slot as usize)?.owner.as_ref()
+    }
+
+    /// Who pings this socket.
+    pub fn beat(&self, slot: Slot) -> Beat {
+        self.owner(slot).map_or(Beat::None, |owner| owner.beat)
     }
 
     /// Tells a socket's actor something.
@@ -306,32 +372,45 @@ impl Outboxes {
         if outbox.cut {
             return;
         }
-        if outbox.backlog.is_some() {
-            return self.put_back(slot, bytes);
-        }
-        match owner.wire.try_write(&bytes) {
-            Ok(sent) if sent == bytes.len() => {}
-            Ok(sent) => self.put_back(slot, bytes.slice(sent..)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.put_back(slot, bytes),
-            Err(_) => {
-                owner.actor.do_send(Signal::Close(CloseReason::TransportError));
-                self.cut(slot);
+        let wire = match &owner.carrier {
+            Carrier::Wire(_) if outbox.backlog.is_some() => return self.keep(slot, bytes),
+            Carrier::Wire(wire) => wire,
+            Carrier::Polls(_) => {
+                self.keep(slot, bytes);
+                return self.answer(slot);
             }
+        };
+        match wire.try_write(&bytes) {
+            Ok(sent) if sent == bytes.len() => {}
+            Ok(sent) => self.keep(slot, bytes.slice(sent..)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.keep(slot, bytes),
+            Err(_) => self.lose(slot, CloseReason::TransportError),
         }
     }
 
+    /// Nothing more reaches this peer: what it has got stays an unbroken run.
+    fn lose(&mut self, slot: Slot, reason: CloseReason) {
+        self.signal(slot, Signal::Close(reason));
+        self.cut(slot);
+    }
+
     /// Keeps what the peer did not take, within the limit.
-    fn put_back(&mut self, slot: Slot, rest: Bytes) {
+    fn keep(&mut self, slot: Slot, rest: Bytes) {
         let outbox = &mut self.boxes[slot as usize];
         let Some(owner) = &outbox.owner else { return };
+        let under_way = match &owner.carrier {
+            Carrier::Wire(_) => 0,
+            Carrier::Polls(polls) => polls.under_way.load(Ordering::Relaxed),
+        };
         let backlog = outbox.backlog.get_or_insert_with(|| {
-            owner.actor.do_send(Signal::Drain);
+            if matches!(owner.carrier, Carrier::Wire(_)) {
+                owner.actor.do_send(Signal::Drain);
+            }
             Box::default()
         });
-        if backlog.bytes > 0 && backlog.bytes + rest.len() > self.unsent_limit {
-            // nothing is kept from here on: what the peer gets stays an unbroken run
-            owner.actor.do_send(Signal::Close(CloseReason::SlowConsumer));
-            return self.cut(slot);
+        let before = backlog.bytes + under_way;
+        if before > 0 && before + rest.len() > self.unsent_limit {
+            return self.lose(slot, CloseReason::SlowConsumer);
         }
         backlog.bytes += rest.len();
         self.metrics.unsent_bytes.add(rest.len() as i64);
@@ -350,8 +429,9 @@ impl Outboxes {
     pub fn drain(&mut self, slot: Slot) -> std::io::Result<bool> {
         let outbox = &mut self.boxes[slot as usize];
         let (Some(owner), Some(backlog)) = (&outbox.owner, &mut outbox.backlog) else { return Ok(true) };
+        let Carrier::Wire(wire) = &owner.carrier else { return Ok(true) };
         while let Some(part) = backlog.parts.front_mut() {
-            let sent = match owner.wire.try_write(part) {
+            let sent = match wire.try_write(part) {
                 Ok(sent) => sent,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
@@ -366,5 +446,15 @@ impl Outboxes {
         }
         outbox.backlog = None;
         Ok(true)
+    }
+
+    /// Whether something said now would leave at once, as far as is known.
+    pub fn is_writable(&self, slot: Slot) -> bool {
+        let outbox = &self.boxes[slot as usize];
+        !outbox.cut
+            && outbox.owner.as_ref().is_some_and(|owner| match &owner.carrier {
+                Carrier::Wire(_) => outbox.backlog.is_none(),
+                Carrier::Polls(polls) => polls.open.is_some(),
+            })
     }
 }

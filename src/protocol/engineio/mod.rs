@@ -1,19 +1,54 @@
-//! Engine.IO 4 packets, as they stand in websocket messages, and the answers to bad handshakes.
+//! Engine.IO, versions 3 and 4: packets, and the answers to bad handshakes.
 //!
-//! A binary websocket message is the bytes of a message packet as they are; there is nothing to parse.
+//! | file | what |
+//! |---|---|
+//! | [`carriage`] | how packets travel: as websocket messages, or as records that wait for a poll |
+//! | [`payload`] | the bodies of long-polling |
+//!
+//! Source: `docs/engine.io-protocol/v4-current.md` and `v3.md` of the Socket.IO project.
+
+pub mod carriage;
+pub mod payload;
+
+pub use carriage::{Carriage, Piece};
 
 use bytes::Bytes;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::write::{quoted, text_frame};
+use super::write::quoted;
 
-/// The server's ping, a whole frame.
+/// The server's ping, a whole websocket frame.
 pub static PING_FRAME: Bytes = Bytes::from_static(b"\x81\x012");
-/// A close packet, a whole frame.
-pub static CLOSE_FRAME: Bytes = Bytes::from_static(b"\x81\x011");
-/// A noop, a whole frame.
-pub static NOOP_FRAME: Bytes = Bytes::from_static(b"\x81\x016");
+/// The server's ping, as it waits for a poll.
+pub static PING_RECORD: Bytes = Bytes::from_static(b"\x1e2");
+/// A close packet.
+pub const CLOSE: &str = "1";
+/// A noop: it ends a poll that has nothing else to say.
+pub const NOOP: &str = "6";
+
+/// A version of the protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Version {
+    /// Clients of Socket.IO 1 and 2: the client pings, and is connected to `/` without asking.
+    V3,
+    /// Clients of Socket.IO 3 and 4: the server pings, and the client asks to be connected.
+    V4,
+}
+
+/// What a session agreed on at its handshake.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dialog {
+    /// The protocol's version.
+    pub version: Version,
+    /// The client takes binary only as base64 (`b64=1`, version 3 alone).
+    pub base64: bool,
+}
+
+impl Dialog {
+    /// Version 4.
+    pub const V4: Dialog = Dialog { version: Version::V4, base64: false };
+}
 
 /// A packet in a text message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,27 +126,6 @@ pub fn open(
     format!("0{}", serde_json::to_string(&open).unwrap_or_default())
 }
 
-/// The open packet as a whole frame.
-pub fn open_frame(
-    sid: &str,
-    upgrades: &[&str],
-    ping_interval_ms: u64,
-    ping_timeout_ms: u64,
-    max_payload: usize,
-) -> Bytes {
-    text_frame(&[&open(sid, upgrades, ping_interval_ms, ping_timeout_ms, max_payload)])
-}
-
-/// The answer to a client's ping (a probe), a whole frame.
-pub fn pong_frame(data: &str) -> Bytes {
-    text_frame(&["3", data])
-}
-
-/// A text message, a whole frame.
-pub fn message_frame(text: &str) -> Bytes {
-    text_frame(&["4", text])
-}
-
 /// Why a handshake, or a request of a session, is refused over HTTP.
 ///
 /// The protocol has six codes; what it has no code for is "forbidden" with a text that says more.
@@ -129,6 +143,12 @@ pub enum HandshakeError {
     /// Anything else that is wrong with the request.
     #[error("Bad request")]
     BadRequest,
+    /// A body over the largest message.
+    #[error("Payload too large")]
+    TooLarge,
+    /// A body that did not come in time.
+    #[error("Request timeout")]
+    Timeout,
     /// The origin is not allowed.
     #[error("Forbidden")]
     Forbidden,
@@ -156,7 +176,7 @@ impl HandshakeError {
             HandshakeError::TransportUnknown => 0,
             HandshakeError::SessionUnknown => 1,
             HandshakeError::BadMethod => 2,
-            HandshakeError::BadRequest => 3,
+            HandshakeError::BadRequest | HandshakeError::TooLarge | HandshakeError::Timeout => 3,
             HandshakeError::UnsupportedVersion => 5,
             _ => 4,
         }
@@ -166,6 +186,8 @@ impl HandshakeError {
     pub fn status(self) -> u16 {
         match self {
             HandshakeError::Forbidden => 403,
+            HandshakeError::Timeout => 408,
+            HandshakeError::TooLarge => 413,
             HandshakeError::RateLimited => 429,
             HandshakeError::ConnectionLimit | HandshakeError::Unavailable | HandshakeError::ShuttingDown => {
                 503
@@ -187,7 +209,6 @@ impl HandshakeError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::write::payload;
     use super::*;
 
     #[test]
@@ -207,19 +228,17 @@ mod tests {
 
     #[test]
     fn the_open_packet_has_exactly_its_keys_in_order() {
-        let frame = open_frame("abc", &["websocket"], 25_000, 60_000, 1_000_000);
+        let packet = open("abc", &["websocket"], 25_000, 60_000, 1_000_000);
         let text = r#"0{"sid":"abc","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":60000,"maxPayload":1000000}"#;
-        assert_eq!(payload(&frame), text);
-        assert!(payload(&open_frame("a", &[], 1, 2, 3)).contains(r#""upgrades":[],"#));
+        assert_eq!(packet, text);
+        assert!(open("a", &[], 1, 2, 3).contains(r#""upgrades":[],"#));
     }
 
     #[test]
-    fn fixed_frames_are_what_the_encoder_would_write() {
-        assert_eq!(PING_FRAME, text_frame(&["2"]));
-        assert_eq!(CLOSE_FRAME, text_frame(&["1"]));
-        assert_eq!(NOOP_FRAME, text_frame(&["6"]));
-        assert_eq!(payload(&pong_frame("probe")), "3probe");
-        assert_eq!(payload(&message_frame("2[\"a\"]")), "42[\"a\"]");
+    fn fixed_frames_are_what_the_carriages_would_write() {
+        let ping = [Piece::Text("2")];
+        assert_eq!(PING_FRAME, Carriage::Websocket(Dialog::V4).carry(ping));
+        assert_eq!(PING_RECORD, Carriage::Records.carry(ping));
     }
 
     #[test]

@@ -1,0 +1,143 @@
+//! What the public protocol suites expect of a server: Engine.IO 3 and 4 at `/engine.io/`, Socket.IO 4 and 5
+//! at `/socket.io/`, a bare websocket at `/echo`.
+//!
+//! ```sh
+//! PORT=3000 cargo run --example echo_server --no-default-features --features server
+//! ```
+
+use std::net::TcpListener;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use actix::Addr;
+use actix_web::web::ServiceConfig;
+use roomcast::metrics::Metrics;
+use roomcast::protocol::websocket::MessageLimits;
+use roomcast::rooms::Lane;
+use roomcast::rooms::standalone::Standalone;
+use roomcast::rooms::{ledger, manager};
+use roomcast::socket::{Conn, Credentials, Incoming, Kind, Namespace, Rate, Raw};
+use roomcast::transport::server::{HttpOptions, Service, start};
+use roomcast::transport::worker::{Central, Shared};
+use roomcast::transport::{Endpoint, Gate, Options, Origins, TrustedProxies};
+
+/// Gives back what it is sent.
+struct Echo;
+
+impl Namespace for Echo {
+    type State = ();
+    type Message = ();
+
+    fn serves(&self, nsp: &str) -> bool {
+        matches!(nsp, "/" | "/custom")
+    }
+
+    fn connect(&self, conn: &mut Conn<'_, Self>, credentials: Credentials<'_>) {
+        conn.accept(());
+        let auth = credentials.payload.map_or("{}", |payload| payload.get());
+        conn.send("auth", &[auth], Vec::new());
+    }
+
+    fn event(&self, conn: &mut Conn<'_, Self>, event: Incoming<'_>) {
+        let args: Vec<&str> = event.args.iter().map(|arg| arg.get()).collect();
+        let attachments = event.attachments.to_vec();
+        match (&*event.name, &event.ack) {
+            ("message", _) => conn.send("message-back", &args, attachments),
+            ("message-with-ack", Some(ack)) => conn.reply(ack, &args, attachments),
+            _ => {}
+        }
+    }
+
+    fn raw(&self, conn: &mut Conn<'_, Self>, message: Raw<'_>) {
+        conn.send_raw(message);
+    }
+}
+
+/// One echo a worker, and the central actors on the first one.
+#[derive(Clone)]
+struct EchoService {
+    metrics: Arc<Metrics>,
+    central: Arc<OnceLock<Standalone>>,
+}
+
+impl EchoService {
+    fn standalone(&self) -> &Standalone {
+        self.central.get_or_init(|| {
+            let rooms =
+                ledger::Limits { room_size: 0, rooms_per_socket: 0, item_patience: 0, alias_patience: 0 };
+            let connections = manager::Limits {
+                per_user: 0,
+                on_limit: manager::OnLimit::RejectNew,
+                idle_check: Duration::ZERO,
+                idle_timeout: Duration::ZERO,
+            };
+            Standalone::start(rooms, connections, &self.metrics)
+        })
+    }
+}
+
+impl Service for EchoService {
+    type Namespace = Echo;
+
+    fn central(&self, _: u16) -> Central {
+        let Standalone { registry, manager } = self.standalone().clone();
+        Central { registry: registry.clone().recipient(), from_lanes: registry.recipient(), manager }
+    }
+
+    fn namespace(&self, _: u16) -> Echo {
+        Echo
+    }
+
+    fn lane_up(&self, worker: u16, lane: Addr<Lane>) {
+        self.standalone().lane_up(worker, lane);
+    }
+
+    fn routes(&self, _: &mut ServiceConfig) {}
+}
+
+fn options() -> Options {
+    let limits = MessageLimits::bytes(1_000_000);
+    let endpoint = |path: &str, kind, limits| Endpoint { path: path.to_owned(), kind, limits };
+    let echo = MessageLimits { bytes: 32 << 20, fragments: 100_000 };
+    Options {
+        endpoints: vec![
+            endpoint("/engine.io/", Kind::EngineIo, limits),
+            endpoint("/socket.io/", Kind::SocketIo, limits),
+            endpoint("/echo", Kind::Bare, echo),
+        ],
+        allow_eio3: true,
+        ping_interval_ms: 300,
+        ping_timeout_ms: 200,
+        body_timeout: Duration::from_secs(30),
+        origins: Origins::new(&["*".to_owned()], false),
+        credentials: false,
+        trusted_proxies: TrustedProxies::default(),
+    }
+}
+
+#[actix::main]
+async fn main() -> std::io::Result<()> {
+    let port = std::env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(3000);
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    let metrics = Arc::new(Metrics::new());
+    let gate = Arc::new(Gate::default());
+    gate.open();
+    let shared = Shared {
+        options: Arc::new(options()),
+        gate,
+        metrics: Arc::clone(&metrics),
+        unsent_bytes: 64 << 20,
+        rate: Rate { per_second: 0, burst: 0 },
+        auth_timeout_ms: 45_000,
+        read_patience_ms: 0,
+    };
+    let http = HttpOptions {
+        workers: 2,
+        request_timeout: Duration::from_secs(10),
+        keep_alive: Duration::from_secs(75),
+    };
+    let service = EchoService { metrics, central: Arc::default() };
+    let (server, _) = start(listener, http, shared, service)?;
+    println!("listening on http://127.0.0.1:{port}");
+    server.await
+}

@@ -1,0 +1,75 @@
+//! An open poll: a GET that waits for packets, on whatever worker it came in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::oneshot;
+
+use super::outbox::Presence;
+use crate::metrics::Metrics;
+use crate::protocol::engineio::HandshakeError;
+use crate::protocol::engineio::payload::Payload;
+
+/// Where the answer of a GET goes.
+#[derive(Debug)]
+pub struct Poll {
+    /// Tells this poll from others of its session.
+    pub ticket: u64,
+    /// Its answer.
+    pub answer: oneshot::Sender<Result<Answer, HandshakeError>>,
+}
+
+impl Poll {
+    /// Refuses it.
+    pub fn refuse(self, error: HandshakeError) {
+        let _ = self.answer.send(Err(error));
+    }
+}
+
+/// What a poll is answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The packets.
+    pub payload: Payload,
+    /// Counts them out while the peer reads.
+    pub way: UnderWay,
+}
+
+/// Bytes of an answer that the HTTP side still holds. Each that is handed on is a sign of life: only a peer
+/// that reads makes room for more.
+#[derive(Debug)]
+pub struct UnderWay {
+    left: Arc<AtomicUsize>,
+    presence: Arc<Presence>,
+    metrics: Arc<Metrics>,
+}
+
+impl UnderWay {
+    pub(super) fn new(
+        bytes: usize,
+        left: &Arc<AtomicUsize>,
+        presence: &Arc<Presence>,
+        metrics: &Arc<Metrics>,
+    ) -> UnderWay {
+        left.store(bytes, Ordering::Relaxed);
+        UnderWay { left: Arc::clone(left), presence: Arc::clone(presence), metrics: Arc::clone(metrics) }
+    }
+
+    /// `bytes` more were handed on.
+    pub fn took(&self, bytes: usize) {
+        self.presence.now();
+        self.left.fetch_sub(bytes, Ordering::Relaxed);
+        self.metrics.unsent_bytes.sub(bytes as i64);
+    }
+
+    /// Whether nothing is left.
+    pub fn is_done(&self) -> bool {
+        self.left.load(Ordering::Relaxed) == 0
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.metrics.unsent_bytes.sub(self.left.swap(0, Ordering::Relaxed) as i64);
+    }
+}
