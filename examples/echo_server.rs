@@ -108,6 +108,8 @@ fn options() -> Options {
         allow_eio3: true,
         ping_interval_ms: 300,
         ping_timeout_ms: 200,
+        // the suite of Engine.IO 3 listens only when it has seen the connection open
+        greet_after: Duration::from_millis(5),
         body_timeout: Duration::from_secs(30),
         origins: Origins::new(&["*".to_owned()], false),
         credentials: false,

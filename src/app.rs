@@ -461,6 +461,7 @@ fn transport_options(config: &Config) -> Result<Options, AppError> {
         allow_eio3: config.socketio.allow_eio3,
         ping_interval_ms: config.socketio.ping_interval_ms,
         ping_timeout_ms: config.socketio.ping_timeout_ms,
+        greet_after: Duration::ZERO,
         body_timeout: match config.limits.body_timeout_ms {
             0 => Duration::MAX,
             ms => Duration::from_millis(ms),

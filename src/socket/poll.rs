@@ -1,8 +1,10 @@
 //! An open poll: a GET that waits for packets, on whatever worker it came in.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Waker;
 
+use futures_util::task::AtomicWaker;
 use tokio::sync::oneshot;
 
 use super::outbox::Presence;
@@ -17,12 +19,39 @@ pub struct Poll {
     pub ticket: u64,
     /// Its answer.
     pub answer: oneshot::Sender<Result<Answer, HandshakeError>>,
+    /// Cuts off the connection that it came in on.
+    pub cut: Arc<Cut>,
 }
 
 impl Poll {
     /// Refuses it.
     pub fn refuse(self, error: HandshakeError) {
         let _ = self.answer.send(Err(error));
+    }
+}
+
+/// Cuts a connection off, from any thread: its peer does not read, and holds up its end.
+#[derive(Debug, Default)]
+pub struct Cut {
+    done: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Cut {
+    /// Cuts it off.
+    pub fn cut(&self) {
+        self.done.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Whether it has been cut off.
+    pub fn is_done(&self) -> bool {
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// Has this waker woken when it is.
+    pub fn watch(&self, waker: &Waker) {
+        self.waker.register(waker);
     }
 }
 

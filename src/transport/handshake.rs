@@ -14,11 +14,11 @@ use actix_http::body::BodySize;
 use actix_http::header::{self, HeaderMap, HeaderValue};
 use actix_http::{HttpMessage as _, Request, Response, Version, h1, ws};
 use futures_util::SinkExt as _;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::query::{Carrier, EngineQuery, query_param};
 use super::refusal::{Refusal, check_origin, cors_headers};
+use super::stream::Stream;
 use super::worker::Worker;
 use super::{Endpoint, Options, peer_ip};
 use crate::ids::Sid;
@@ -96,7 +96,7 @@ pub fn bearer_token(header: &str) -> Option<&str> {
 pub(super) async fn upgrade<N: Namespace>(
     worker: Rc<Worker<N>>,
     request: Request,
-    mut framed: Framed<TcpStream, h1::Codec>,
+    mut framed: Framed<Stream, h1::Codec>,
 ) -> io::Result<()> {
     let address = peer_ip(request.peer_addr());
     let accepted = match judge(&worker, &request, address) {
@@ -111,15 +111,15 @@ pub(super) async fn upgrade<N: Namespace>(
     framed.send(h1::Message::Item((response, BodySize::None))).await?;
     let parts = framed.into_parts();
     let Accepted { endpoint, dialog, session } = accepted;
-    let already_read = parts.read_buf.freeze();
+    let (stream, already_read) = (parts.io.into_inner(), parts.read_buf.freeze());
     if let Some(sid) = session {
-        let candidate = Candidate { stream: parts.io.into_std()?, already_read };
+        let candidate = Candidate { stream: stream.into_std()?, already_read };
         let errand = Errand::Upgrade(candidate);
         worker.desks().send(Visit { sid, version: dialog.version, errand });
     } else {
         let query = request.uri().query().unwrap_or_default();
         let peer = peer_of(worker.options(), request.headers(), query, address);
-        worker.begin(endpoint, dialog, peer, Wire::new(parts.io), already_read);
+        worker.begin(endpoint, dialog, peer, Wire::new(stream), already_read);
     }
     Ok(())
 }
@@ -152,7 +152,7 @@ async fn refuse(
     options: &Options,
     request: &Request,
     address: IpAddr,
-    mut framed: Framed<TcpStream, h1::Codec>,
+    mut framed: Framed<Stream, h1::Codec>,
     refusal: Refusal,
 ) -> io::Result<()> {
     let engine = options.endpoint(request.path()).is_some_and(Endpoint::is_engine);

@@ -10,6 +10,7 @@
 //! | [`desks`] | where requests find their session, whichever worker they came in on |
 //! | [`query`] | what the query of a request says |
 //! | [`refusal`] | why a request is refused, and the headers by which a page may read that |
+//! | `stream` | the stream under an HTTP connection: one that can always be dropped |
 //! | [`origin`] | which pages may open a connection |
 //! | [`address`] | whose connection it is, also behind a proxy |
 //! | [`gate`] | whether new connections are let in: starting, open, draining |
@@ -24,6 +25,7 @@ mod polling;
 pub mod query;
 pub mod refusal;
 pub mod server;
+mod stream;
 pub mod worker;
 
 use std::time::Duration;
@@ -64,6 +66,9 @@ pub struct Options {
     pub ping_interval_ms: u64,
     /// Engine.IO's ping timeout, in milliseconds.
     pub ping_timeout_ms: u64,
+    /// How long a websocket waits for Engine.IO's open packet; zero is not at all. A client that begins to
+    /// listen only when it sees the connection open misses what came with the handshake.
+    pub greet_after: Duration,
     /// How long the body of a POST may take.
     pub body_timeout: Duration,
     /// Which pages may connect.

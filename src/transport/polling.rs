@@ -17,6 +17,7 @@ use super::body::{AnswerBody, PollGuard};
 use super::handshake::peer_of;
 use super::query::{Carrier, EngineQuery};
 use super::refusal::{Refusal, check_origin, cors_headers, preflight_headers};
+use super::stream::Connection;
 use super::worker::Worker;
 use super::{Endpoint, peer_ip};
 use crate::ids::Sid;
@@ -105,7 +106,8 @@ impl<N: Namespace> Request<'_, N> {
 
     fn new_poll(&self) -> (Poll, oneshot::Receiver<Result<Answer, HandshakeError>>) {
         let (answer, receiver) = oneshot::channel();
-        (Poll { ticket: self.worker.desks().ticket(), answer }, receiver)
+        let cut = self.request.conn_data::<Connection>().cloned().unwrap_or_default().0;
+        (Poll { ticket: self.worker.desks().ticket(), answer, cut }, receiver)
     }
 
     /// Waits for the packets. Where the client goes away meanwhile this is dropped, and its guard says so.

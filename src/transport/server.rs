@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use actix::Addr;
-use actix_http::HttpService;
+use actix_http::{HttpService, Protocol};
 use actix_server::{Server, ServerHandle};
-use actix_service::{IntoServiceFactory as _, fn_service, map_config};
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::web::ServiceConfig;
+use tokio::net::TcpStream;
 
 use super::desks::Desks;
+use super::stream::{Connection, Stream};
 use super::worker::{Central, Shared, Worker};
 use super::{handshake, polling};
 use crate::rooms::Lane;
@@ -97,16 +99,23 @@ pub fn start<S: Service>(
             let app = App::new()
                 .configure(move |config| polling::routes(config, &polled))
                 .configure(move |config| routes.routes(config));
-            HttpService::build()
+            let http = HttpService::build()
                 .client_request_timeout(http.request_timeout)
                 .client_disconnect_timeout(Duration::from_secs(1))
                 .keep_alive(http.keep_alive)
                 .h1_allow_half_closed(false)
-                .tcp_nodelay(true)
                 .local_addr(address)
+                .on_connect_ext(|stream: &Stream, data| {
+                    data.insert(Connection(Arc::clone(stream.cut())));
+                })
                 .upgrade(upgrade)
-                .finish(map_config(app.into_factory(), move |()| AppConfig::default()))
-                .tcp()
+                .finish(map_config(app.into_factory(), move |()| AppConfig::default()));
+            fn_service(|io: TcpStream| async move {
+                let peer = io.peer_addr().ok();
+                let _ = io.set_nodelay(true);
+                Ok((Stream::new(io), Protocol::Http1, peer))
+            })
+            .and_then(http)
         })?
         .run();
     let handle = server.handle();

@@ -157,8 +157,8 @@ impl<N: Namespace> Worker<N> {
                 endpoint.limits.bytes,
             )
         });
-        let start =
-            Start { sid, kind: endpoint.kind, dialog, entry, peer, limits: endpoint.limits, greeting };
+        let (limits, greet_after) = (endpoint.limits, options.greet_after);
+        let start = Start { sid, kind: endpoint.kind, dialog, entry, peer, limits, greeting, greet_after };
         Socket::begin(start, Rc::clone(&self.station))
     }
 }

@@ -25,6 +25,9 @@ impl<N: Namespace> Socket<N> {
         }
         self.phase = Phase::Lingering;
         log::debug!("session {} closed: {}", self.core.place.uid.0, reason.code());
+        if reason.farewell() == Farewell::Drop || reason == CloseReason::PingTimeout {
+            self.core.outboxes.borrow_mut().cut_answer_off(self.core.place.slot);
+        }
         let told = self.say_farewell(reason, code);
         self.close_post(if reason.is_a_fault() { Err(HandshakeError::BadRequest) } else { Ok(()) });
         let place = self.core.place;

@@ -22,6 +22,7 @@ mod upgrade;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::dev::ContextFutureSpawner;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message as ActixMessage};
@@ -78,6 +79,7 @@ pub struct Socket<N: Namespace> {
     asks: Option<Box<Asks<N>>>,
     bucket: Bucket,
     phase: Phase,
+    greet_after: Duration,
     /// What a polling client is told when it comes again: the session is over.
     last_words: Bytes,
     /// Takes the session out of the list that HTTP requests find it by.
@@ -128,6 +130,8 @@ pub struct Start {
     pub limits: MessageLimits,
     /// Its first packet (Engine.IO's open packet), if any.
     pub greeting: Option<String>,
+    /// How long a websocket waits for it.
+    pub greet_after: Duration,
 }
 
 /// How a session begins.
@@ -203,6 +207,7 @@ impl<N: Namespace> Socket<N> {
             bucket: Bucket::new(station.rate, clock::uptime_ms()),
             station,
             phase: Phase::Open,
+            greet_after: start.greet_after,
             last_words: Bytes::new(),
             _listed: listed,
         }
@@ -245,7 +250,11 @@ impl<N: Namespace> Actor for Socket<N> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.core.speak();
+        if self.greet_after.is_zero() || !matches!(self.link, Link::Websocket(_)) {
+            self.core.speak();
+        } else {
+            ctx.run_later(self.greet_after, |socket, _| socket.core.speak());
+        }
         self.first_member(ctx);
         pump::Pump.spawn(ctx);
     }

@@ -136,7 +136,8 @@ impl<N: Namespace> Socket<N> {
         self.core.words.push(Word::Text(packet.to_owned()));
         self.core.speak();
         let records = self.core.outboxes.borrow_mut().take_records(slot);
-        if !left && !reason.is_a_fault() && reason != CloseReason::PingTimeout {
+        // a poll that its client sent before it left may come in after it
+        if !reason.is_a_fault() && reason != CloseReason::PingTimeout {
             self.last_words = records;
         }
         self.last_words.is_empty()

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use actix::{Message, Recipient};
 use bytes::Bytes;
 
-use super::poll::Poll;
+use super::poll::{Cut, Poll};
 use super::tree::{NodeId, Tree};
 use super::wire::Wire;
 use crate::clock;
@@ -143,6 +143,8 @@ pub struct Polls {
     open: Option<Poll>,
     /// Bytes of the last answer that its peer has not taken yet.
     under_way: Arc<AtomicUsize>,
+    /// Cuts off the connection that the last answer left by.
+    cut: Option<Arc<Cut>>,
 }
 
 /// Who keeps a connection alive.
@@ -390,6 +392,7 @@ impl Outboxes {
 
     /// Nothing more reaches this peer: what it has got stays an unbroken run.
     fn lose(&mut self, slot: Slot, reason: CloseReason) {
+        self.cut_answer_off(slot);
         self.signal(slot, Signal::Close(reason));
         self.cut(slot);
     }

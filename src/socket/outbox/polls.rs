@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 
@@ -49,6 +50,7 @@ impl Outboxes {
         let Carrier::Polls(polls) = &mut owner.carrier else { return };
         let Some(poll) = polls.open.take_if(|_| outbox.backlog.is_some()) else { return };
         let records = take_backlog(&mut outbox.backlog, &self.metrics);
+        polls.cut = Some(Arc::clone(&poll.cut));
         let answer = answer(payload::write(records, owner.dialog), polls, &owner.presence, &self.metrics);
         if poll.answer.send(Ok(answer)).is_err() {
             self.lose(slot, CloseReason::TransportError);
@@ -58,6 +60,16 @@ impl Outboxes {
     /// Answers a poll of a session whose outbox is gone.
     pub fn answer_late(&self, poll: Poll, payload: Payload, presence: &Arc<Presence>) {
         let _ = poll.answer.send(Ok(answer(payload, &Polls::default(), presence, &self.metrics)));
+    }
+
+    /// Ends the connection of an answer that its peer does not read: nothing else would.
+    pub fn cut_answer_off(&mut self, slot: Slot) {
+        let Some(polls) = self.polls(slot) else { return };
+        if polls.under_way.load(Ordering::Relaxed) > 0
+            && let Some(cut) = &polls.cut
+        {
+            cut.cut();
+        }
     }
 
     /// What waits for a poll, as the records that it is kept in; nothing waits any more then.

@@ -1,0 +1,113 @@
+//! The stream under an HTTP connection: one that can always be dropped.
+//!
+//! HTTP's dispatcher waits for ever on a peer that reads nothing. So a write that makes no progress ends
+//! here after a while, and a session that is over can cut off the answer that its client does not read.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_codec::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+use crate::socket::poll::Cut;
+
+/// How long a write may make no progress.
+const STALL: Duration = Duration::from_secs(60);
+/// Bytes that the kernel takes beyond those that it has sent: what a peer does not read stays visible here,
+/// instead of in the kernel's buffer of some megabytes.
+const UNSENT: u32 = 16 * 1024;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Stream {
+    io: TcpStream,
+    cut: Arc<Cut>,
+    /// Set while a write waits.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stream {
+    /// Takes a connection over.
+    pub fn new(io: TcpStream) -> Stream {
+        let _ = SockRef::from(&io).set_tcp_notsent_lowat(UNSENT);
+        Stream { io, cut: Arc::default(), stalled: None }
+    }
+
+    /// What cuts it off, from any thread.
+    pub fn cut(&self) -> &Arc<Cut> {
+        &self.cut
+    }
+
+    /// The bare connection, as it was.
+    pub fn into_inner(self) -> TcpStream {
+        let _ = SockRef::from(&self.io).set_tcp_notsent_lowat(0); // the system's own value
+        self.io
+    }
+
+    fn check(&self, cx: &Context<'_>) -> io::Result<()> {
+        self.cut.watch(cx.waker());
+        if self.cut.is_done() { Err(ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+
+    /// Passes on how a write went, and counts the time of one that waits.
+    fn judge<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALL)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check(cx)?;
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.judge(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.judge(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check(cx)?;
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// A connection's [`Cut`], as its requests find it.
+#[derive(Clone, Debug, Default)]
+pub struct Connection(pub Arc<Cut>);
