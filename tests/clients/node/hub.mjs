@@ -76,7 +76,7 @@ function overOne(dialect, way, running) {
     assert.ok(one.socket.id.length >= 20);
     const names = one.log.map(([event]) => event);
     assert.deepEqual(names, ["initial:campaigns", "initial:notifications", "initial:system_status"]);
-    assert.equal(one.log[2][1].status, "operational");
+    assert.match(one.log[2][1].status, /^(operational|degraded)$/); // degraded for a minute after a gap
   });
 
   it("receives each kind of event in the rooms that it is in, once", async () => {

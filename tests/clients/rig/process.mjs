@@ -8,9 +8,18 @@ import { createInterface } from "node:readline";
 /** How long a test waits for what has to come, in milliseconds. */
 export const PATIENCE = 20_000;
 
+const running = new Set();
+
+// whatever went wrong, nothing is left behind
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+
 /** Starts a program whose output can be waited for; what it complains of is shown. */
 export function start(command, args, options = {}) {
-  return spawn(command, args, { stdio: ["ignore", "pipe", "inherit"], ...options });
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"], ...options });
+  running.add(child);
+  child.on("exit", () => running.delete(child));
+  return child;
 }
 
 /** The first line that matches; the rest is read on, so that the pipe never fills up. */

@@ -29,7 +29,7 @@ const CALLS = {
   "POST /token": ({ sub, ...claims }) => ({ token: token(sub, claims) }),
   "POST /publish": (messages) => hub.publish(...messages),
   "POST /restart": ({ signal }) => hub.restart(signal),
-  "POST /cut": () => redis.cut(),
+  "POST /cut": async () => void (await redis.cut()),
 };
 
 async function answer(request) {
