@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, afterEach, before, describe, it } from "node:test";
-import { DevHub } from "./hub.mjs";
+import { DevHub } from "../rig/hub.mjs";
 import { claims, launch, Live } from "./live.mjs";
 
 const require = createRequire(import.meta.url);

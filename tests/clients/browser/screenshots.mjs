@@ -1,7 +1,7 @@
 // Pictures of the live page for the documentation: `npm run screenshots` with ROOMCAST_BIN, into docs/img.
 
 import { fileURLToPath } from "node:url";
-import { DevHub } from "./hub.mjs";
+import { DevHub } from "../rig/hub.mjs";
 import { launch, Live } from "./live.mjs";
 
 const FOLDER = process.env.SCREENSHOTS ?? fileURLToPath(new URL("../../../docs/img", import.meta.url));
