@@ -4,7 +4,7 @@
 use super::{Config, Errors, Origin, Problem};
 
 /// What is ignored, with a warning where it is set.
-const IGNORED: [&str; 19] = [
+const IGNORED: [&str; 15] = [
     "server.writer",
     "socketio.allow_eio3",
     "socketio.compression",
@@ -19,10 +19,6 @@ const IGNORED: [&str; 19] = [
     "limits.unsent_bytes_total",
     "limits.header_bytes",
     "limits.body_timeout_ms",
-    "store.notifications_days",
-    "store.connection_events_days",
-    "store.outbox_days",
-    "store.outbox_poll_ms",
     "delivery.latest",
 ];
 
@@ -84,8 +80,11 @@ mod tests {
     #[test]
     fn a_setting_without_effect_is_named_where_it_is_set() {
         assert!(Config::defaults(true).ignored_settings().is_empty());
-        let config = load("ROOMCAST_STORE__OUTBOX_DAYS", "3");
-        assert_eq!(config.ignored_settings(), ["store.outbox_days is set and has no effect in this version"]);
+        let config = load("ROOMCAST_LIMITS__CONNECTIONS", "3");
+        assert_eq!(
+            config.ignored_settings(),
+            ["limits.connections is set and has no effect in this version"]
+        );
     }
 
     #[test]
