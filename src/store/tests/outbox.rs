@@ -173,7 +173,8 @@ fn a_row_that_commits_after_higher_numbers_were_marked_is_found() {
         use diesel::connection::SimpleConnection;
         let (store, _) = db.store();
         let mut late = db.outside();
-        late.batch_execute("BEGIN; INSERT INTO event_outbox (channel, payload) VALUES ('late', '{}')").unwrap();
+        late.batch_execute("BEGIN; INSERT INTO event_outbox (channel, payload) VALUES ('late', '{}')")
+            .unwrap();
         insert(db, "early", "{}");
         let (outbox, found) = peek(Outbox::new(&db.options()), 9).await;
         assert_eq!(ids_of(&found), [2]);
@@ -188,7 +189,9 @@ fn an_insert_wakes_the_relay_once_a_statement() {
     run(Kind::Postgres, async |db| {
         let (mut outbox, _) = peek(Outbox::new(&db.options()), 9).await;
         assert!(!outbox.was_woken());
-        db.sql("INSERT INTO event_outbox (channel, payload) SELECT 'user:u', '{}' FROM generate_series(1, 1000)");
+        db.sql(
+            "INSERT INTO event_outbox (channel, payload) SELECT 'user:u', '{}' FROM generate_series(1, 1000)",
+        );
         until("woken", || outbox.was_woken()).await;
         db.sql("BEGIN; INSERT INTO event_outbox (channel, payload) VALUES ('a', 'b'); ROLLBACK");
         insert(db, "user:u", "{}");
