@@ -89,11 +89,44 @@ impl PostgresServer {
         PgConnection::establish(&format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)).unwrap()
     }
 
-    /// Ends every connection but one's own.
-    pub fn end_connections(&self) {
-        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                   WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-        self.connect("postgres").batch_execute(end).unwrap();
+    /// Runs statements as the superuser.
+    pub fn execute(&self, statements: &str) {
+        self.connect("postgres").batch_execute(statements).unwrap();
+    }
+
+    /// Ends every connection of a user and waits until those are gone; new ones may be there by then.
+    pub fn end_connections_of(&self, user: &str) {
+        // those of a moment, with their start: a number may be given again
+        let which = self.backends(user);
+        let list = which.iter().map(|(pid, _)| format!(",{pid}")).collect::<String>();
+        self.execute(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid IN (0{list}) AND usename = '{user}'"
+        ));
+        eventually_true("they are gone", || {
+            let left = self.backends(user);
+            !which.iter().any(|one| left.contains(one))
+        });
+    }
+
+    /// Connections of a user.
+    pub fn connections_of(&self, user: &str) -> usize {
+        self.backends(user).len()
+    }
+
+    /// Process and start of each connection of a user.
+    fn backends(&self, user: &str) -> Vec<(i32, String)> {
+        #[derive(QueryableByName)]
+        struct Backend {
+            #[diesel(sql_type = diesel::sql_types::Integer)]
+            pid: i32,
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            since: String,
+        }
+        let query = diesel::sql_query(format!(
+            "SELECT pid, CAST(backend_start AS text) AS since FROM pg_stat_activity WHERE usename = '{user}'"
+        ));
+        let backends: Vec<Backend> = query.load(&mut self.connect("postgres")).unwrap();
+        backends.into_iter().map(|backend| (backend.pid, backend.since)).collect()
     }
 
     /// Stops the server in an orderly way; it is not there until [`PostgresServer::go_on`].

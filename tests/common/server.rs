@@ -80,6 +80,12 @@ impl Builder {
         server
     }
 
+    /// Lets one that cannot start run to its end; gives its exit code and its log.
+    pub fn run_in(&self, dir: &TempDir) -> (Option<i32>, String) {
+        let mut process = Process::start(&mut self.command(dir), "");
+        (process.wait().code(), read_log(dir))
+    }
+
     fn launch(&self, dir: &TempDir) -> (Process, u16) {
         let process = Process::start(&mut self.command(dir), "");
         let port = process.wait_for_line(port_in).unwrap_or_else(|| {
@@ -97,7 +103,7 @@ impl Builder {
         }
         command
             .args(["serve", "--host", "127.0.0.1", "--port", &self.port.to_string()])
-            .env("DATABASE_URL", format!("sqlite://{}", dir.path().join("hub.db").display()))
+            .env("DATABASE_URL", file_in(dir))
             .env("RUST_LOG", "info")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(dir.path())
@@ -167,12 +173,15 @@ impl TestServer {
         self.metric("websocket_connections_active", "") as usize
     }
 
+    /// Where its database is.
+    pub fn database_url(&self) -> String {
+        let given = self.builder.settings.iter().find(|(name, _)| name == "DATABASE_URL");
+        given.map_or_else(|| file_in(&self.dir), |(_, url)| url.clone())
+    }
+
     /// Its database.
     pub fn store(&self) -> Store {
-        match self.builder.settings.iter().find(|(name, _)| name == "DATABASE_URL") {
-            Some((_, url)) => Store::open_url(url),
-            None => Store::open(&self.folder().join("hub.db")),
-        }
+        Store::open_url(&self.database_url())
     }
 
     /// The folder with its file and its log.
@@ -202,7 +211,7 @@ impl TestServer {
     pub fn run(&self, args: &[&str]) -> Output {
         roomcast()
             .args(args)
-            .env("DATABASE_URL", format!("sqlite://{}", self.dir.path().join("hub.db").display()))
+            .env("DATABASE_URL", file_in(&self.dir))
             .env("ROOMCAST_SERVER__PORT", self.port.to_string())
             .envs(self.builder.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(self.dir.path())
@@ -255,6 +264,10 @@ pub fn roomcast() -> Command {
 /// `limits.room_size` → `ROOMCAST_LIMITS__ROOM_SIZE`.
 pub fn variable(key: &str) -> String {
     format!("ROOMCAST_{}", key.replace('.', "__").to_uppercase())
+}
+
+fn file_in(dir: &TempDir) -> String {
+    format!("sqlite://{}", dir.path().join("hub.db").display())
 }
 
 fn port_in(line: &str) -> Option<u16> {
