@@ -14,6 +14,9 @@ enum Conn {
     Postgres(PgConnection),
 }
 
+/// What every hub that writes to PostgreSQL holds until its commit (`store/connection.rs`).
+const WRITER_LOCK: i64 = 0x726f_6f6d_6361_7301;
+
 /// Runs a query on whichever connection it is.
 macro_rules! on_each {
     ($store:expr, $c:ident => $query:expr) => {
@@ -112,15 +115,12 @@ impl Store {
         on_each!(self, c => c.batch_execute(statements)).unwrap();
     }
 
-    /// Holds a lock for a while: nobody else can write what the hub writes, everybody can read.
+    /// Holds the writer's lock for a while: no hub can write, everybody can read.
     pub fn hold_lock(&mut self, time: std::time::Duration) {
-        let lock = match self.0 {
-            Conn::Sqlite(_) => "BEGIN IMMEDIATE",
-            Conn::Postgres(_) => {
-                "BEGIN; LOCK TABLE campaigns, notifications, connection_events IN EXCLUSIVE MODE"
-            }
-        };
-        self.execute(lock);
+        match self.0 {
+            Conn::Sqlite(_) => self.execute("BEGIN IMMEDIATE"),
+            Conn::Postgres(_) => self.execute(&format!("BEGIN; SELECT pg_advisory_xact_lock({WRITER_LOCK})")),
+        }
         std::thread::sleep(time); // the lock is what it is for
         self.execute("COMMIT");
     }
