@@ -20,7 +20,7 @@ use actix::Recipient;
 use bytes::Bytes;
 
 use super::Message;
-use super::bus::{Bus, BusError};
+use super::bus::Bus;
 use super::gate::lock;
 use super::intake::Intake;
 use crate::clock;
@@ -43,7 +43,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The same trouble is logged again after this long.
 const LOG_AGAIN: Duration = Duration::from_secs(60);
 /// How far the rows that wait are counted, and how often.
-const COUNTED: i64 = 10_000;
+const COUNTED: usize = 10_000;
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// Without a good turn for this long the outbox counts as away, in milliseconds.
 const SILENCE_MS: u64 = 5_000;
@@ -100,7 +100,8 @@ impl Relay {
             most: MOST,
             pause: FIRST_PAUSE,
             logged: None,
-            counted: Instant::now(),
+            more: false,
+            counted: None,
             _ended: over_now,
         };
         std::thread::Builder::new().name("outbox-relay".into()).spawn(move || work.run())?;
@@ -145,7 +146,9 @@ struct Work {
     most: usize,
     pause: Duration,
     logged: Option<Instant>,
-    counted: Instant,
+    /// Rows were left over by the last turn.
+    more: bool,
+    counted: Option<Instant>,
     /// Dropped when the thread ends: that is heard.
     _ended: Sender<()>,
 }
@@ -174,44 +177,37 @@ impl Work {
             return Next::Pause("rows that were sent could not be marked".into());
         }
         match self.relay() {
-            Ok(Turn::Elsewhere) => Next::Wait,
-            Ok(Turn::Done(Sent { rows, trouble: None })) => {
-                let was = std::mem::replace(&mut self.most, MOST);
-                if rows == 0 {
-                    Next::Wait
-                } else if rows < was {
-                    self.look_again()
-                } else {
-                    Next::Go
-                }
+            Ok(Turn::Elsewhere) => {
+                self.state.waiting.store(0, Ordering::Relaxed);
+                Next::Wait
             }
-            Ok(Turn::Done(Sent { trouble: Some(why), .. })) => Next::Pause(why),
+            Ok(Turn::Done { sent: Some(trouble), .. }) => Next::Pause(trouble),
+            Ok(Turn::Done { sent: None, more }) => {
+                (self.more, self.most) = (more, MOST);
+                if more { Next::Go } else { Next::Wait }
+            }
             Err(error) => Next::Pause(error.to_string()),
         }
     }
 
-    /// A turn may have ended for its bytes: then more wait.
-    fn look_again(&mut self) -> Next {
-        if self.state.waiting.load(Ordering::Relaxed) > 0 { Next::Go } else { Next::Wait }
-    }
-
-    /// Reads, sends and marks, while no other relay does.
-    fn relay(&mut self) -> Result<Turn<Sent>, StoreError> {
+    /// Reads, sends and marks, while no other relay does; gives what went wrong.
+    fn relay(&mut self) -> Result<Turn<Option<String>>, StoreError> {
         self.count();
         let Work { wires, owed, state, most, .. } = self;
         let Wires { outbox, store, bus, intake, registry, .. } = wires;
         outbox.turn(*most, |rows| {
-            let count = rows.len();
-            state.waiting.fetch_max(count, Ordering::Relaxed);
+            state.waiting.fetch_max(rows.len(), Ordering::Relaxed);
             let (marks, mut trouble) = send(&**bus, intake, rows);
             owed.extend(marks.into_iter().map(|mark| (mark.id, mark)));
             let marked = owed.len();
             if marked > 0 && !settle(store, registry, owed) {
                 trouble = Some("rows that were sent could not be marked".into());
             }
-            let left = state.waiting.load(Ordering::Relaxed).saturating_sub(marked);
-            state.waiting.store(left, Ordering::Relaxed);
-            Sent { rows: count, trouble }
+            let waiting = state.waiting.load(Ordering::Relaxed);
+            if waiting < COUNTED {
+                state.waiting.store(waiting.saturating_sub(marked), Ordering::Relaxed);
+            }
+            trouble
         })
     }
 
@@ -219,13 +215,15 @@ impl Work {
         settle(&self.wires.store, &self.wires.registry, &mut self.owed)
     }
 
-    /// Now and then: how many rows wait behind those of a turn.
+    /// Now and then, while it is of interest: how many rows wait.
     fn count(&mut self) {
-        if self.counted.elapsed() >= COUNT_EVERY
+        let interesting = self.more || self.state.waiting.load(Ordering::Relaxed) > 0;
+        if interesting
+            && self.counted.is_none_or(|at| at.elapsed() >= COUNT_EVERY)
             && let Ok(waiting) = self.wires.outbox.waiting(COUNTED)
         {
-            self.counted = Instant::now();
-            self.state.waiting.store(usize::try_from(waiting).unwrap_or(0), Ordering::Relaxed);
+            self.counted = Some(Instant::now());
+            self.state.waiting.store(waiting, Ordering::Relaxed);
         }
     }
 
@@ -269,12 +267,6 @@ impl Work {
     }
 }
 
-/// What a turn came to.
-struct Sent {
-    rows: usize,
-    trouble: Option<String>,
-}
-
 /// Publishes rows in order and waits until each is answered: what is to be marked, and what went wrong.
 fn send(
     bus: &dyn Bus,
@@ -298,14 +290,10 @@ fn send(
     for (id, result) in answers {
         match result {
             Ok(()) => marks.push(OutboxMark { id, refused: None }),
-            Err(error) => trouble = Some(describe(&error)),
+            Err(error) => trouble = Some(error.to_string()),
         }
     }
     (marks, trouble)
-}
-
-fn describe(error: &BusError) -> String {
-    format!("it is tried again: {error}")
 }
 
 /// What is published for a row, which is what is judged; a refused one is counted and kept like any other.

@@ -56,7 +56,12 @@ pub struct OutboxMark {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Turn<T> {
     /// The rows were handed over.
-    Done(T),
+    Done {
+        /// What came of it.
+        sent: T,
+        /// Whether more rows may wait than the turn could take.
+        more: bool,
+    },
     /// Another relay is at it.
     Elsewhere,
 }
@@ -108,20 +113,22 @@ impl Outbox {
         let mut sent = None;
         let ended = self.ask(|conn| match conn {
             AnyConnection::Sqlite(_) => {
-                sent = Some(send(read(conn, most)?));
+                let (rows, more) = read(conn, most)?;
+                sent = Some((send(rows), more));
                 Ok(true)
             }
             AnyConnection::Postgres(_) => conn.transaction(|conn| {
                 let alone = try_lock(conn, RELAY_LOCK)?;
                 if alone {
-                    sent = Some(send(read(conn, most)?));
+                    let (rows, more) = read(conn, most)?;
+                    sent = Some((send(rows), more));
                 }
                 Ok(alone)
             }),
         });
         match (sent, ended) {
             // whatever became of the transaction, the rows were handed over
-            (Some(sent), _) => Ok(Turn::Done(sent)),
+            (Some((sent, more)), _) => Ok(Turn::Done { sent, more }),
             (None, ended) => ended.map(|_| Turn::Elsewhere),
         }
     }
@@ -130,11 +137,8 @@ impl Outbox {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn waiting(&mut self, most: i64) -> Result<i64, StoreError> {
-        self.ask(|conn| {
-            let some = table::table.filter(table::dispatched_at.is_null()).select(table::id).limit(most);
-            Ok(some.load::<i64>(conn)?.len() as i64)
-        })
+    pub fn waiting(&mut self, most: usize) -> Result<usize, StoreError> {
+        self.ask(|conn| Ok(diesel::sql_query(find(conn.is_sqlite(), most)).load::<Size>(conn)?.len()))
     }
 
     /// Whether somebody has said, since the last look, that rows came. Never blocks; false where the database
@@ -209,19 +213,21 @@ pub(super) fn find(sqlite: bool, most: usize) -> String {
     )
 }
 
-/// First their sizes, so that what is loaded is bounded whatever the rows hold.
-fn read(conn: &mut AnyConnection, most: usize) -> QueryResult<Vec<OutboxRow>> {
+/// First their sizes, so that what is loaded is bounded whatever the rows hold; and whether there may be more.
+fn read(conn: &mut AnyConnection, most: usize) -> QueryResult<(Vec<OutboxRow>, bool)> {
     let found: Vec<Size> = diesel::sql_query(find(conn.is_sqlite(), most)).load(conn)?;
     let mut bytes = 0;
+    let mut more = found.len() >= most;
     let mut sizes = HashMap::new();
     for size in found {
         bytes += size.bytes.min(LARGEST_ROW);
         if bytes > TURN_BYTES && !sizes.is_empty() {
+            more = true;
             break;
         }
         sizes.insert(size.id, size.bytes);
     }
-    load(conn, &sizes)
+    Ok((load(conn, &sizes)?, more))
 }
 
 fn load(conn: &mut AnyConnection, sizes: &HashMap<i64, i64>) -> QueryResult<Vec<OutboxRow>> {

@@ -26,7 +26,7 @@ async fn peek(outbox: Outbox, most: usize) -> (Outbox, Turn<Vec<OutboxRow>>) {
 
 fn ids_of(turn: &Turn<Vec<OutboxRow>>) -> Vec<i64> {
     match turn {
-        Turn::Done(rows) => rows.iter().map(|row| row.id).collect(),
+        Turn::Done { sent, .. } => sent.iter().map(|row| row.id).collect(),
         Turn::Elsewhere => panic!("another relay"),
     }
 }
@@ -58,7 +58,7 @@ on_both! {
         db.sql("INSERT INTO event_outbox (id, channel, payload) VALUES (900, 'user:u', '{}')");
         let (outbox, found) = peek(Outbox::new(&db.options()), 100).await;
         assert_eq!(ids_of(&found), [1, 2, 3, 900]);
-        let Turn::Done(list) = &found else { unreachable!() };
+        let Turn::Done { sent: list, more: false } = &found else { panic!("{found:?}") };
         assert_eq!(list[0], OutboxRow { id: 1, channel: "campaign:c".into(), payload: b"{\"n\":0}".into(), too_large: false });
         marked(&store, vec![mark(1, None), mark(3, Some("not_json: no")), mark(900, None)]).await.unwrap();
         // a lower number that was not to be seen when 900 was marked
@@ -76,9 +76,9 @@ on_both! {
         insert(db, "user:u", "{}");
         let (mut first, mut second) = (Outbox::new(&db.options()), Outbox::new(&db.options()));
         let inside = first.turn(9, |rows| (rows.len(), second.turn(9, |rows| rows.len()).unwrap())).unwrap();
-        assert_eq!(inside, Turn::Done((1, Turn::Elsewhere)));
+        assert_eq!(inside, Turn::Done { sent: (1, Turn::Elsewhere), more: false });
         drop(first);
-        assert_eq!(second.turn(9, |rows| rows.len()).unwrap(), Turn::Done(1));
+        assert_eq!(second.turn(1, |rows| rows.len()).unwrap(), Turn::Done { sent: 1, more: true });
     }
 
     async fn rows_of_any_size_and_bytes_are_read_within_bounds(db) {
@@ -88,7 +88,7 @@ on_both! {
             insert(db, "user:u", &"x".repeat(900_000));
         }
         let (outbox, found) = peek(Outbox::new(&db.options()), 100).await;
-        let Turn::Done(list) = found else { panic!("alone") };
+        let Turn::Done { sent: list, more: true } = found else { panic!("there is more") };
         let seen: Vec<(bool, usize)> = list.iter().map(|row| (row.too_large, row.payload.len())).collect();
         assert_eq!(seen, [(true, 2_048), (true, 2), (false, 900_000), (false, 900_000)], "4 MiB at most");
         assert_eq!(list[1].channel.len(), 1_024);
@@ -96,7 +96,7 @@ on_both! {
         if db.kind == Kind::Sqlite {
             db.sql("DELETE FROM event_outbox; INSERT INTO event_outbox (channel, payload) VALUES (x'ff', x'fe00')");
             let (_, found) = peek(outbox, 100).await;
-            let Turn::Done(list) = found else { panic!("alone") };
+            let Turn::Done { sent: list, .. } = found else { panic!("alone") };
             assert_eq!((&*list[0].channel, &*list[0].payload), ("\u{fffd}", &[0xfe, 0][..]));
         }
     }
