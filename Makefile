@@ -43,4 +43,4 @@ audit: ## known advisories; needs the network for their database
 
 clean: ## remove what was built and installed here
 	cargo clean
-	rm -rf tests/clients/*/node_modules roomcast.db roomcast.db-shm roomcast.db-wal
+	rm -rf tests/clients/*/node_modules roomcast.db roomcast.db-shm roomcast.db-wal roomcast.db-relay

@@ -14,6 +14,7 @@ use crate::admin;
 use crate::auth::{AuthOptions, KeyError, KeySet};
 use crate::bridge::intake::Intake;
 use crate::bridge::journal::{self, StoreJournal, ToRegistry};
+use crate::bridge::outbox::{Relay, Wires};
 use crate::bridge::{BusHandle, LinkEvent, MemoryBridge, OnLink, RedisBridge, Sink, Target};
 use crate::client::{Hub, Shared as ClientShared};
 use crate::config::Config;
@@ -28,10 +29,11 @@ use crate::pulse::{Health, Pulse};
 use crate::rooms::lane::Drain;
 use crate::rooms::ledger::Limits;
 use crate::rooms::manager::{self, OnLimit};
-use crate::rooms::registry::{Gap, LaneUp, Publish};
+use crate::rooms::registry::{Gap, LaneUp, Look, Publish};
 use crate::rooms::{ConnectionManager, Lane, Permits, RoomRegistry};
 use crate::socket::{Kind, Rate};
-use crate::store::{Record, Store, StoreError, StoreOptions};
+use crate::store::retention::{Keep, Retention};
+use crate::store::{Outbox, Record, Store, StoreError, StoreOptions};
 use crate::transport::server::{HttpOptions, Service, start};
 use crate::transport::worker::{Central, Shared};
 use crate::transport::{Endpoint, Gate, Options, Origins, TrustedProxies};
@@ -82,7 +84,7 @@ pub async fn run(
         parts.migrate().await?;
         parts.await_first_link().await;
         parts.shared.gate.open();
-        Ok::<(), AppError>(())
+        parts.start_store_threads()
     };
     let mut going_down = None;
     let stopped_early = tokio::select! {
@@ -142,6 +144,9 @@ struct Parts {
     redis: Option<Target>,
     central: Arc<OnceLock<CentralActors>>,
     lanes: Arc<std::sync::Mutex<Vec<Addr<Lane>>>>,
+    /// Started when the schema is there and the bus is up.
+    relay: Arc<OnceLock<Relay>>,
+    retention: Arc<OnceLock<Retention>>,
 }
 
 /// The actors of the first worker.
@@ -149,6 +154,7 @@ struct CentralActors {
     central: Central,
     registry: Addr<Registry>,
     publisher: Recipient<Publish<Record>>,
+    looks: Recipient<Look<Record>>,
     api: Arc<Api>,
 }
 
@@ -210,6 +216,8 @@ impl Parts {
             redis,
             central: Arc::default(),
             lanes: Arc::default(),
+            relay: Arc::default(),
+            retention: Arc::default(),
         })
     }
 
@@ -262,8 +270,9 @@ impl Parts {
             health: Arc::clone(&self.health),
             api_keys: self.config.auth.api_keys.clone(),
             body_bytes: or_max(self.config.limits.body_bytes),
+            relay: Arc::clone(&self.relay),
         });
-        CentralActors { central, registry, publisher, api }
+        CentralActors { central, looks: registry.clone().recipient(), registry, publisher, api }
     }
 
     fn start_bridge(&self, intake: &Arc<Intake<Campaigns>>) -> BusHandle {
@@ -361,12 +370,37 @@ impl Parts {
         self.linked.notified().await;
     }
 
+    /// The threads that work on the store's tables beside the hub.
+    fn start_store_threads(&self) -> Result<(), AppError> {
+        let config = &self.config.store;
+        let (options, store) = (store_options(&self.config), self.clients.store.clone());
+        let keep = Keep {
+            notifications_days: config.notifications_days,
+            connection_events_days: config.connection_events_days,
+            outbox_days: config.outbox_days,
+        };
+        let _ = self.retention.set(Retention::start(&options, keep, store.clone())?);
+        // started by the first worker, on its thread
+        let Some(actors) = self.central.get() else { return Ok(()) };
+        let relay = Relay::start(Wires {
+            outbox: Outbox::new(&options),
+            store,
+            bus: Arc::clone(&actors.api.bus),
+            intake: Arc::clone(&actors.api.intake),
+            registry: actors.looks.clone(),
+            poll: Duration::from_millis(config.outbox_poll_ms),
+        })?;
+        let _ = self.relay.set(relay);
+        Ok(())
+    }
+
     // ── end ─────────────────────────────────────────────────────────────────────────────────────────────
 
     /// Tells every socket that the hub goes down, within the grace time.
     async fn drain(&self) {
         let shutdown = &self.config.shutdown;
         self.shared.gate.leave();
+        self.stop_relay().await;
         tokio::time::sleep(Duration::from_millis(shutdown.drain_delay_ms)).await;
         self.shared.gate.drain();
         let active = &self.shared.metrics.active;
@@ -383,6 +417,13 @@ impl Parts {
         while active.get() > 0 && tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Rows of the outbox that come now wait for another hub, or for the next start.
+    async fn stop_relay(&self) {
+        const TURN: Duration = Duration::from_millis(500);
+        let relay = Arc::clone(&self.relay);
+        let _ = web::block(move || relay.get().map(|relay| relay.stop(TURN))).await;
     }
 
     /// Writes what waits to be written, in all of the grace time that is left but what the end itself takes.

@@ -18,6 +18,7 @@
 //! | `outgoing` | what waits to be sent and to be read back (pure) |
 //! | `target` | the URL, connecting, and what a failure means |
 //! | [`memory`] | the in-process bus, for one node without Redis |
+//! | [`outbox`] | the relay of the outbox table, which publishes on either bus |
 //! | [`intake`] | from messages to publications for the registry |
 //! | [`journal`] | between the registry and the store |
 
@@ -28,6 +29,7 @@ pub mod intake;
 pub mod journal;
 mod link;
 pub mod memory;
+pub mod outbox;
 mod outgoing;
 mod publisher;
 mod target;

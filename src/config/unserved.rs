@@ -4,7 +4,7 @@
 use super::{Config, Errors, Origin, Problem};
 
 /// What is ignored, with a warning where it is set.
-const IGNORED: [&str; 18] = [
+const IGNORED: [&str; 14] = [
     "server.writer",
     "socketio.compression",
     "socketio.compression_min_bytes",
@@ -18,10 +18,6 @@ const IGNORED: [&str; 18] = [
     "limits.unsent_bytes_total",
     "limits.header_bytes",
     "limits.body_timeout_ms",
-    "store.notifications_days",
-    "store.connection_events_days",
-    "store.outbox_days",
-    "store.outbox_poll_ms",
     "delivery.latest",
 ];
 
@@ -83,8 +79,11 @@ mod tests {
     #[test]
     fn a_setting_without_effect_is_named_where_it_is_set() {
         assert!(Config::defaults(true).ignored_settings().is_empty());
-        let config = load("ROOMCAST_STORE__OUTBOX_DAYS", "3");
-        assert_eq!(config.ignored_settings(), ["store.outbox_days is set and has no effect in this version"]);
+        let config = load("ROOMCAST_LIMITS__CONNECTIONS", "3");
+        assert_eq!(
+            config.ignored_settings(),
+            ["limits.connections is set and has no effect in this version"]
+        );
     }
 
     #[test]

@@ -38,6 +38,10 @@ pub async fn metrics(api: web::Data<Api>) -> HttpResponse {
         up("redis", api.health.redis_word());
     }
     up("database", api.health.database_word());
+    if let Some(relay) = api.relay.get() {
+        up("outbox", if relay.is_up() { "up" } else { "down" });
+        metrics.queue_depth.with_label_values(&["outbox"]).set(relay.waiting() as i64);
+    }
     let depth = |queue: &str, items: usize| metrics.queue_depth.with_label_values(&[queue]).set(items as i64);
     depth("store_writes", api.shared.store.depth());
     depth("store_reads", api.shared.store.reading());

@@ -12,7 +12,7 @@ pub mod health;
 pub mod publish;
 pub mod rights;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_cors::Cors;
 use actix_web::HttpResponse;
@@ -22,6 +22,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use crate::bridge::Bus;
 use crate::bridge::intake::Intake;
+use crate::bridge::outbox::Relay;
 use crate::client;
 use crate::events::Campaigns;
 use crate::pulse::Health;
@@ -45,6 +46,8 @@ pub struct Api {
     pub api_keys: Vec<String>,
     /// The largest body, in bytes.
     pub body_bytes: usize,
+    /// The outbox's relay; set when it starts.
+    pub relay: Arc<OnceLock<Relay>>,
 }
 
 /// The routes of the API.

@@ -115,6 +115,14 @@ impl Manager {
         open(&target, self.timeout, &limits).map_err(|message| target.explain(&message))
     }
 
+    /// The file, where it is SQLite's.
+    pub(super) fn sqlite_path(&self) -> Result<Option<String>, StoreError> {
+        match Target::parse(&self.url, self.timeout)? {
+            Target::Sqlite(path) => Ok(Some(path)),
+            Target::Postgres(_) => Ok(None),
+        }
+    }
+
     /// A connection for work that may take longer, and wait longer for others that do the same.
     pub(super) fn open_for_migration(&self) -> Result<AnyConnection, StoreError> {
         let target = Target::parse(&self.url, self.timeout)?;

@@ -10,6 +10,7 @@ use super::connection::{AnyConnection, Manager};
 use super::connections::ConnectionEvent;
 use super::health::Health;
 use super::notifications::{self, NotificationWrite, StoredNotification, Unread};
+use super::outbox::{self, OutboxMark};
 use super::queue::{Bounds, Item, Queue, Task};
 use super::reader::Readers;
 use super::record::Record;
@@ -32,7 +33,7 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    fn manager(&self) -> Manager {
+    pub(super) fn manager(&self) -> Manager {
         Manager::new(&self.url, self.timeout)
     }
 }
@@ -263,6 +264,21 @@ impl Store {
     /// Notes that a socket came or went; written with the statuses.
     pub fn connection_event(&self, event: ConnectionEvent) {
         self.0.queue.event(event);
+    }
+
+    /// Marks rows of the outbox, in the commit of everything that was asked for before, or a later one: so no
+    /// row is marked while what it led to may still be lost.
+    pub fn mark_outbox(
+        &self,
+        marks: Vec<OutboxMark>,
+        now: Millis,
+        reply: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        let query = move |conn: &mut AnyConnection| outbox::mark(conn, &marks, now);
+        let task = Asked { query, answer: None, reply, writes: true };
+        if let Err(Item::Task(task)) = self.0.queue.push_last(Item::Task(Box::new(task))) {
+            task.finish(Err(StoreError::Busy));
+        }
     }
 
     /// Writes that wait or are in work.

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `handle` | [`Store`]: what the rest of the hub may ask |
 //! | [`record`] | what the registry hands over to be written |
-//! | `queue`, `writer`, `health`, `probe` | the writer's line, its loop, and what it finds of the database |
+//! | `queue`, `behind`, `writer`, `health`, `probe` | the writer's line, its loop, and what it finds of the database |
 //! | `reader` | the sync actors that read, and how many reads may wait |
 //! | `connection`, `target`, `error` | opening either database by its URL; what its errors mean |
 //! | `migrate`, `schema` | the embedded migrations; the tables |
-//! | `campaigns`, `statuses`, `participants`, `notifications`, `connections` | a table's queries each |
+//! | `campaigns`, `statuses`, `participants`, `notifications`, `connections`, [`outbox`] | a table's queries each |
+//! | [`retention`] | the thread that deletes rows past their time |
 
+mod behind;
 mod campaigns;
 mod connection;
 mod connections;
@@ -18,11 +20,13 @@ mod handle;
 mod health;
 mod migrate;
 mod notifications;
+pub mod outbox;
 mod participants;
 mod probe;
 mod queue;
 mod reader;
 pub mod record;
+pub mod retention;
 mod schema;
 mod statuses;
 mod target;
@@ -37,4 +41,5 @@ pub use connections::{ConnectionEvent, ConnectionEventKind};
 pub use error::StoreError;
 pub use handle::{Confirmed, Initial, InitialAsk, Store, StoreOptions};
 pub use notifications::{StoredNotification, Unread};
+pub use outbox::{Outbox, OutboxMark, OutboxRow};
 pub use record::{NotificationRow, Recipient, Record};

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use diesel::result::QueryResult;
 
 use super::StoreError;
+use super::behind::Behind;
 use super::connection::AnyConnection;
 use super::connections::ConnectionEvent;
 use super::notifications::NotificationWrite;
@@ -97,6 +98,8 @@ struct Waiting {
     statuses: HashMap<Arc<str>, StatusWrite>,
     arrival: VecDeque<Arc<str>>,
     events: VecDeque<Item>,
+    /// What goes behind all that was in line, or a status that waited, when it came.
+    behind: Behind,
     /// When statuses and events may be committed again.
     slow_from: Option<Instant>,
     /// How many items the writer has in hand.
@@ -157,6 +160,20 @@ impl Queue {
             waiting.line_up(Item::Status(status), false);
         }
         waiting.line_up(item, campaign.is_some());
+        self.work.notify_one();
+        Ok(())
+    }
+
+    /// Takes something that is committed only with, or after, everything that waits now (connection events
+    /// apart). What is not taken for want of room comes back.
+    pub(super) fn push_last(&self, item: Item) -> Result<(), Item> {
+        let mut waiting = self.lock();
+        if waiting.behind.len() >= self.bounds.items {
+            waiting.overflowed += 1;
+            return Err(item);
+        }
+        let (line, statuses) = (waiting.line.len(), waiting.arrival.len());
+        waiting.behind.push(item, line, statuses);
         self.work.notify_one();
         Ok(())
     }
@@ -258,7 +275,7 @@ impl Queue {
 
 impl Waiting {
     fn depth(&self) -> usize {
-        self.line.len() + self.statuses.len() + self.events.len() + self.in_work
+        self.line.len() + self.statuses.len() + self.events.len() + self.behind.len() + self.in_work
     }
 
     fn is_empty(&self) -> bool {
@@ -290,11 +307,13 @@ impl Waiting {
         {
             self.line_bytes -= bytes;
             self.changes -= usize::from(change);
+            self.behind.left_line();
             batch.push(item);
         }
         if self.changes == 0 && self.next_slow(now).is_some_and(|slow| slow <= now) {
             self.drain_slow(&mut batch, now);
         }
+        batch.extend(self.behind.take_ready());
         batch
     }
 
@@ -304,6 +323,7 @@ impl Waiting {
             && let Some(campaign) = self.arrival.pop_front()
         {
             statuses.extend(self.statuses.remove(&campaign));
+            self.behind.status_left();
         }
         // one order for all writers' rows
         statuses.sort_by(|a, b| a.campaign.cmp(&b.campaign));
@@ -402,6 +422,26 @@ mod tests {
         let last: Vec<bool> = second.iter().skip(5).map(|item| matches!(item, Item::Status(_))).collect();
         assert_eq!(last, [true, false, true], "the status before, the change, the status after");
         assert_eq!(of(&second), [("c", 1, 1), ("c", 2, 2)]);
+    }
+
+    #[test]
+    fn what_goes_last_waits_for_all_that_came_before_it_and_for_nothing_else() {
+        let queue = Queue::default();
+        queue.status(status("first", 1, 0));
+        batch(&queue); // the next statuses wait their time
+        assert!(queue.push_last(task()).is_ok());
+        assert_eq!(batch(&queue).len(), 1, "nothing is before it");
+        (0..BATCH + 5).for_each(|n| assert!(queue.status(status(&format!("c{n}"), 1, n as u64))));
+        assert!(queue.push(task()).is_ok());
+        assert!(queue.push_last(task()).is_ok());
+        assert!(queue.push(task()).is_ok());
+        assert_eq!(batch(&queue).len(), 2, "the line alone");
+        assert_eq!(of(&batch(&queue)).len(), BATCH);
+        assert_eq!(queue.depth(), BATCH + 6, "the batch in work, five statuses and what goes last");
+        queue.status(status("later", 1, 9));
+        let last = batch(&queue);
+        assert_eq!((of(&last).len(), last.len()), (6, 7));
+        assert!(matches!(last.last(), Some(Item::Task(_))), "behind the statuses of its batch");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 pub mod client;
 pub mod http;
 pub mod hub;
+pub mod postgres;
 pub mod process;
 pub mod redis;
 pub mod server;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 pub use client::{Close, Handshake, Incoming, Protocol, TestClient};
 pub use http::Response;
+pub use postgres::PostgresServer;
 pub use redis::RedisServer;
 pub use serde_json::{Value, json};
 pub use server::{Builder, TestServer};
@@ -26,6 +28,11 @@ pub use tokens::{Claims, admin, user};
 
 /// How long anything may take before the test fails. Long, because a machine under load is slow.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Whether the tests run as root, who may write everywhere and whom PostgreSQL refuses.
+pub fn is_root() -> bool {
+    std::process::Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
+}
 
 /// Looks until `condition` gives something; fails after [`PATIENCE`].
 pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {

@@ -1,7 +1,7 @@
 //! The true hub: the built binary as a child on a port of its own, with a throwaway SQLite file.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Output, Stdio};
 
 use serde_json::Value;
@@ -16,9 +16,12 @@ use super::tokens::{self, SECRET};
 use super::{PATIENCE, eventually, eventually_true};
 
 /// The hub's settings before it starts.
+#[derive(Clone)]
 pub struct Builder {
     settings: Vec<(String, String)>,
     port: u16,
+    /// What a shell does before it becomes the hub.
+    before: Option<String>,
 }
 
 /// A running hub.
@@ -26,7 +29,7 @@ pub struct TestServer {
     process: Process,
     port: u16,
     dir: TempDir,
-    settings: Vec<(String, String)>,
+    builder: Builder,
 }
 
 impl Builder {
@@ -46,6 +49,18 @@ impl Builder {
         self.env("REDIS_URL", &redis.url())
     }
 
+    /// Keeps its rows in the database of this URL, and not in a file of its own.
+    pub fn database(self, url: &str) -> Builder {
+        self.env("DATABASE_URL", url)
+    }
+
+    /// Lets a shell in the hub's folder run `commands` first; it then becomes the hub, so that what it has
+    /// set (limits, ignored signals, its user by `exec setpriv … "$@"`) holds for that.
+    pub fn after(mut self, commands: &str) -> Builder {
+        self.before = Some(commands.to_owned());
+        self
+    }
+
     /// Listens on this port and not on one that the system chooses.
     pub fn port(mut self, port: u16) -> Builder {
         self.port = port;
@@ -54,22 +69,41 @@ impl Builder {
 
     /// Starts it and waits until it is ready.
     pub fn start(self) -> TestServer {
-        let dir = tempfile::tempdir().unwrap();
-        let mut command = self.command(&dir);
-        let process = Process::start(&mut command, "");
-        let port = process.wait_for_line(port_in).unwrap_or_else(|| {
-            panic!("the hub did not say where it listens; its log:\n{}", read_log(&dir));
-        });
-        let server = TestServer { process, port, dir, settings: self.settings };
+        self.start_in(tempfile::tempdir().unwrap())
+    }
+
+    /// The same in a folder that is there already.
+    pub fn start_in(self, dir: TempDir) -> TestServer {
+        let (process, port) = self.launch(&dir);
+        let server = TestServer { process, port, dir, builder: self };
         eventually_true("the hub is ready", || server.get("/health/ready").status == 200);
         server
     }
 
+    /// Lets one that cannot start run to its end; gives its exit code and its log.
+    pub fn run_in(&self, dir: &TempDir) -> (Option<i32>, String) {
+        let mut process = Process::start(&mut self.command(dir), "");
+        (process.wait().code(), read_log(dir))
+    }
+
+    fn launch(&self, dir: &TempDir) -> (Process, u16) {
+        let process = Process::start(&mut self.command(dir), "");
+        let port = process.wait_for_line(port_in).unwrap_or_else(|| {
+            panic!("the hub did not say where it listens; its log:\n{}", read_log(dir));
+        });
+        (process, port)
+    }
+
     fn command(&self, dir: &TempDir) -> Command {
         let mut command = roomcast();
+        if let Some(before) = &self.before {
+            let hub = std::mem::replace(&mut command, Command::new("sh"));
+            command.args(["-c", &format!("{before}\nexec \"$@\""), "hub"]).arg(hub.get_program()).env_clear();
+            command.envs(hub.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        }
         command
             .args(["serve", "--host", "127.0.0.1", "--port", &self.port.to_string()])
-            .env("DATABASE_URL", format!("sqlite://{}", dir.path().join("hub.db").display()))
+            .env("DATABASE_URL", file_in(dir))
             .env("RUST_LOG", "info")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(dir.path())
@@ -81,7 +115,7 @@ impl Builder {
 impl TestServer {
     /// Settings to be changed before the start.
     pub fn builder() -> Builder {
-        Builder { settings: Vec::new(), port: 0 }
+        Builder { settings: Vec::new(), port: 0, before: None }
     }
 
     /// A hub with the defaults and the bus in its process.
@@ -139,9 +173,33 @@ impl TestServer {
         self.metric("websocket_connections_active", "") as usize
     }
 
-    /// Its database file.
+    /// Where its database is.
+    pub fn database_url(&self) -> String {
+        let given = self.builder.settings.iter().find(|(name, _)| name == "DATABASE_URL");
+        given.map_or_else(|| file_in(&self.dir), |(_, url)| url.clone())
+    }
+
+    /// Its database.
     pub fn store(&self) -> Store {
-        Store::open(&self.dir.path().join("hub.db"))
+        Store::open_url(&self.database_url())
+    }
+
+    /// The folder with its file and its log.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Kills it without a word and starts it again on the same port and data, as soon as it has ended.
+    pub fn kill_and_start_again(&mut self) {
+        self.process.kill();
+        self.builder.port = self.port;
+        (self.process, self.port) = self.builder.launch(&self.dir);
+        eventually_true("the hub is ready", || self.get("/health/ready").status == 200);
     }
 
     /// What it has logged so far.
@@ -153,9 +211,9 @@ impl TestServer {
     pub fn run(&self, args: &[&str]) -> Output {
         roomcast()
             .args(args)
-            .env("DATABASE_URL", format!("sqlite://{}", self.dir.path().join("hub.db").display()))
+            .env("DATABASE_URL", file_in(&self.dir))
             .env("ROOMCAST_SERVER__PORT", self.port.to_string())
-            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .envs(self.builder.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(self.dir.path())
             .output()
             .unwrap()
@@ -206,6 +264,10 @@ pub fn roomcast() -> Command {
 /// `limits.room_size` → `ROOMCAST_LIMITS__ROOM_SIZE`.
 pub fn variable(key: &str) -> String {
     format!("ROOMCAST_{}", key.replace('.', "__").to_uppercase())
+}
+
+fn file_in(dir: &TempDir) -> String {
+    format!("sqlite://{}", dir.path().join("hub.db").display())
 }
 
 fn port_in(line: &str) -> Option<u16> {

@@ -1,6 +1,6 @@
 //! Snapshot, then stream, without a gap, on the running hub.
 //!
-//! The true hub on a real Redis and an SQLite file whose lock somebody else holds for 200 ms before each
+//! The true hub on a real Redis, and an SQLite file or a PostgreSQL, whose lock somebody else holds for 200 ms before each
 //! commit; a publisher that never pauses; thousands of sockets of both protocols that subscribe, subscribe
 //! again, take it back, leave and vanish when chance says so. Each writes down what happened, and each
 //! history is compared with the published order ([`check`]).
@@ -28,7 +28,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
 use check::{Counts, Entry, Published, Shown};
-use common::{RedisServer, TestServer, eventually_true};
+use common::{Builder, RedisServer, TestServer, eventually_true, postgres};
 use plan::{Dice, Log, OWNERS, Phase, STORED, STORED_AT, Size, TOPICS, World, name, owned, owner_name};
 use player::{Player, Who};
 use publisher::{Publisher, slow_down};
@@ -38,27 +38,46 @@ const ENTERING: usize = 50;
 /// How long the hub's lock is held before each commit.
 const HOLD: Duration = Duration::from_millis(200);
 
-#[test]
-fn every_history_is_exact_while_two_thousand_sockets_come_and_go_and_the_store_is_slow() {
-    play(Size { sockets: 2_000, at_a_time: 250, staying: 5, every_ms: 10 });
+const USUAL: Size = Size { sockets: 2_000, at_a_time: 250, staying: 5, every_ms: 10 };
+const LARGE: Size = Size { sockets: 10_000, at_a_time: 600, staying: 4, every_ms: 10 };
+
+/// Both databases, with two thousand sockets and with ten thousand.
+mod every_history_is_exact_while_sockets_come_and_go_and_the_store_is_slow {
+    use super::*;
+
+    #[test]
+    fn two_thousand_on_sqlite() {
+        play(USUAL, TestServer::builder());
+    }
+
+    #[test]
+    fn two_thousand_on_postgres() {
+        play(USUAL, TestServer::builder().database(&postgres::SHARED.database()));
+    }
+
+    #[test]
+    #[ignore = "takes minutes: make test-long"]
+    fn ten_thousand_on_sqlite() {
+        play(LARGE, TestServer::builder());
+    }
+
+    #[test]
+    #[ignore = "takes minutes: make test-long"]
+    fn ten_thousand_on_postgres() {
+        play(LARGE, TestServer::builder().database(&postgres::SHARED.database()));
+    }
 }
 
-#[test]
-#[ignore = "takes minutes: make test-long"]
-fn every_history_is_exact_while_ten_thousand_sockets_come_and_go_and_the_store_is_slow() {
-    play(Size { sockets: 10_000, at_a_time: 600, staying: 4, every_ms: 10 });
-}
-
-/// Both have the machine for themselves, or the clients are what is too slow.
+/// Each has the machine for itself, or the clients are what is too slow.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-fn play(size: Size) {
+fn play(size: Size, hub: Builder) {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let seed = std::env::var("ROOMCAST_SEED")
         .map_or_else(|_| std::process::id().into(), |seed| seed.parse().unwrap());
     println!("ROOMCAST_SEED={seed}");
     let redis = RedisServer::start();
-    let server = start(&redis);
+    let server = start(hub.redis(&redis));
     let log = Arc::new(Log::default());
     let over = Arc::new(AtomicBool::new(false));
     let mut publisher = Publisher::new(Arc::clone(&log), redis.connection(), Dice::new(seed ^ 0xabcd));
@@ -98,9 +117,8 @@ fn play(size: Size) {
     assert_hub_is_sound(&server, &published);
 }
 
-fn start(redis: &RedisServer) -> TestServer {
-    let server = TestServer::builder()
-        .redis(redis)
+fn start(hub: Builder) -> TestServer {
+    let server = hub
         .set("limits.connections_per_user", 0)
         .set("limits.connects_per_user_per_minute", 0)
         .set("limits.handshakes_per_address_per_minute", 0)

@@ -13,6 +13,8 @@ use super::*;
 mod campaigns;
 mod notifications;
 mod outages;
+mod outbox;
+mod plans;
 mod speed;
 
 fn status(campaign: &str, status: &str, time: i64) -> Record {

@@ -1,0 +1,2 @@
+DROP INDEX event_outbox_dispatched;
+DROP INDEX notifications_by_time;
