@@ -229,7 +229,7 @@ impl World {
         let life = &self.lives[life];
         let ids = life.initial.iter().map(|number| number.to_string().into()).collect();
         let caught_up = (life.user == user).then_some(CaughtUp { mark: life.mark, ids });
-        How { unread: false, optional: true, aliases: Some(Vec::new()), caught_up }
+        How { optional: true, aliases: Some(Vec::new()), caught_up, ..How::default() }
     }
 
     fn keeps_limits(&self, uid: Uid) -> Verdict {
@@ -343,7 +343,9 @@ impl World {
             Some(Report::Moved { topic, to }) => {
                 self.told[topic] = to;
                 let to: Option<RoomName> = to.map(|to| user(to).into());
-                self.house.step(|ledger, _, _| ledger.move_alias(&owner(topic).into(), to.as_ref()));
+                self.house.step(|ledger, now, out| {
+                    ledger.move_alias(&owner(topic).into(), to.as_ref(), now, out);
+                });
             }
         }
     }
