@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::Connection as _;
 use diesel::result::QueryResult;
 
-use super::campaigns::{self, CampaignChange, CampaignRead, CampaignRow, CampaignWrite};
+use super::campaigns::{self, CampaignRead, CampaignRow};
 use super::connection::{AnyConnection, Manager};
 use super::connections::ConnectionEvent;
 use super::health::Health;
 use super::notifications::{self, NotificationWrite, StoredNotification, Unread};
 use super::queue::{Bounds, Item, Queue, Task};
+use super::read_model::{self, Campaign, CampaignChange, CampaignWrite, ParticipantChange};
 use super::reader::Readers;
-use super::record::Record;
+use super::record::{CampaignPut, Record};
 use super::statuses::StatusWrite;
 use super::writer::Writer;
-use super::{StoreError, migrate, participants};
+use super::{StoreError, migrate};
 use crate::clock::Millis;
 
 /// How to reach the database, and how hard.
@@ -225,6 +227,10 @@ impl Store {
                 .queue
                 .push(Item::Notification(NotificationWrite { ticket, row, written: None }))
                 .is_ok(),
+            Record::Campaign(put) => {
+                let id = put.write.id.clone();
+                self.try_line_up(Some(&id), Put { ticket, put: *put, answer: None })
+            }
         }
     }
 
@@ -235,7 +241,18 @@ impl Store {
         reply: impl FnOnce(Result<CampaignChange, StoreError>) + Send + 'static,
     ) {
         let id = campaign.id.clone();
-        self.change(Some(&id), move |conn| campaigns::put(conn, &campaign), reply);
+        self.change(Some(&id), move |conn| read_model::put(conn, &campaign), reply);
+    }
+
+    /// Reads a campaign as a whole, with who takes part; none where the store does not know it.
+    pub fn whole_campaign(
+        &self,
+        campaign: &str,
+        reply: impl FnOnce(Result<Option<Campaign>, StoreError>) + Send + 'static,
+    ) {
+        let id = campaign.to_owned();
+        let query = move |conn: &mut AnyConnection| conn.transaction(|conn| read_model::get(conn, &id));
+        self.0.readers.read(query, reply);
     }
 
     /// Deletes a campaign and who takes part; who was removed from it stays removed.
@@ -245,7 +262,7 @@ impl Store {
         reply: impl FnOnce(Result<CampaignChange, StoreError>) + Send + 'static,
     ) {
         let id = campaign.to_owned();
-        self.change(Some(campaign), move |conn| campaigns::delete(conn, &id), reply);
+        self.change(Some(campaign), move |conn| read_model::delete(conn, &id), reply);
     }
 
     /// Adds a participant (again), or removes him for good.
@@ -254,10 +271,13 @@ impl Store {
         campaign: &str,
         user: &str,
         present: bool,
-        reply: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+        reply: impl FnOnce(Result<ParticipantChange, StoreError>) + Send + 'static,
     ) {
         let (campaign, user) = (campaign.to_owned(), user.to_owned());
-        self.change(None, move |conn| participants::set(conn, &campaign, &user, present), reply);
+        let query = move |conn: &mut AnyConnection| {
+            read_model::set_participant(conn, &campaign, &user, present)
+        };
+        self.change(None, query, reply);
     }
 
     /// Notes that a socket came or went; written with the statuses.
@@ -305,10 +325,59 @@ impl Store {
     }
 
     fn line_up(&self, campaign: Option<&str>, task: impl Task + 'static) {
-        if let Err(Item::Task(task)) = self.0.queue.push_behind(Item::Task(Box::new(task)), campaign) {
-            task.finish(Err(StoreError::Busy));
+        self.try_line_up(campaign, task);
+    }
+
+    /// False where there was no room: who waits for it has been told.
+    fn try_line_up(&self, campaign: Option<&str>, task: impl Task + 'static) -> bool {
+        match self.0.queue.push_behind(Item::Task(Box::new(task)), campaign) {
+            Ok(()) => true,
+            Err(Item::Task(task)) => {
+                task.finish(Err(StoreError::Busy));
+                false
+            }
+            Err(_) => false,
         }
     }
+}
+
+/// A campaign in the writer's line, in its place among the statuses.
+struct Put {
+    ticket: u64,
+    put: CampaignPut,
+    answer: Option<CampaignChange>,
+}
+
+impl Task for Put {
+    fn apply(&mut self, conn: &mut AnyConnection) -> QueryResult<()> {
+        self.answer = Some(read_model::put(conn, &self.put.write)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, end: Result<(), StoreError>) {
+        let Put { put, answer, .. } = *self;
+        put.reply.send(end.and_then(|()| answer.ok_or_else(no_answer)));
+    }
+
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn bytes(&self) -> usize {
+        self.put.write.bytes()
+    }
+
+    fn ticket(&self) -> Option<u64> {
+        Some(self.ticket)
+    }
+
+    fn confirmation(&self) -> Option<Confirmed> {
+        self.put.write.confirmation(self.ticket)
+    }
+}
+
+fn no_answer() -> StoreError {
+    StoreError::Failed("no answer".into())
 }
 
 /// A query in the writer's line, and who waits for its answer.
@@ -332,7 +401,7 @@ where
 
     fn finish(self: Box<Self>, end: Result<(), StoreError>) {
         let Asked { answer, reply, .. } = *self;
-        reply(end.and_then(|()| answer.ok_or_else(|| StoreError::Failed("no answer".into()))));
+        reply(end.and_then(|()| answer.ok_or_else(no_answer)));
     }
 
     fn writes(&self) -> bool {

@@ -8,6 +8,7 @@
 //! | `reader` | the sync actors that read, and how many reads may wait |
 //! | `connection`, `target`, `error` | opening either database by its URL; what its errors mean |
 //! | `migrate`, `schema` | the embedded migrations; the tables |
+//! | `read_model` | campaigns and participants as backends write and read them |
 //! | `campaigns`, `statuses`, `participants`, `notifications`, `connections` | a table's queries each |
 
 mod campaigns;
@@ -21,6 +22,7 @@ mod notifications;
 mod participants;
 mod probe;
 mod queue;
+mod read_model;
 mod reader;
 pub mod record;
 mod schema;
@@ -32,9 +34,10 @@ mod testing;
 mod tests;
 mod writer;
 
-pub use campaigns::{CampaignChange, CampaignRead, CampaignRow, CampaignState, CampaignWrite, Role};
+pub use campaigns::{CampaignRead, CampaignRow, CampaignState, Role};
 pub use connections::{ConnectionEvent, ConnectionEventKind};
 pub use error::StoreError;
 pub use handle::{Confirmed, Initial, InitialAsk, Store, StoreOptions};
 pub use notifications::{StoredNotification, Unread};
-pub use record::{NotificationRow, Recipient, Record};
+pub use read_model::{Campaign, CampaignChange, CampaignWrite, ParticipantChange};
+pub use record::{CampaignPut, NotificationRow, Recipient, Record};
