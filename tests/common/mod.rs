@@ -58,11 +58,12 @@ pub enum Database {
 /// Each function becomes two tests: on SQLite and on PostgreSQL.
 #[macro_export]
 macro_rules! on_both {
-    ($(fn $name:ident($database:ident: Database) $body:block)*) => {$(
+    ($($(#[$attribute:meta])* fn $name:ident($database:ident: Database) $body:block)*) => {$(
         mod $name {
             #[allow(unused_imports)]
             use super::*;
 
+            $(#[$attribute])*
             fn behaviour($database: Database) $body
 
             #[test]
