@@ -20,6 +20,7 @@ use crate::client::{Hub, Shared as ClientShared};
 use crate::config::Config;
 use crate::config::limits::OnConnectionLimit;
 use crate::events::{Campaigns, Rules, Stamp, names, server};
+use crate::http::read_model::ReadModel;
 use crate::http::{self, Api};
 use crate::metrics::Metrics;
 use crate::protocol::frame::Event;
@@ -267,6 +268,13 @@ impl Parts {
             options: Arc::clone(&self.shared.options),
             bus: Arc::new(bus),
             intake,
+            read_model: ReadModel {
+                store: self.clients.store.clone(),
+                publisher: publisher.clone(),
+                registry: Arc::clone(&self.to_registry),
+                permits: self.clients.permits.clone(),
+                patience: self.clients.store_patience,
+            },
             health: Arc::clone(&self.health),
             api_keys: self.config.auth.api_keys.clone(),
             body_bytes: or_max(self.config.limits.body_bytes),

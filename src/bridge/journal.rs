@@ -32,8 +32,13 @@ impl StoreJournal {
 
 impl Journal<Record> for StoreJournal {
     fn write(&self, place: u64, record: Record) {
+        let answered = matches!(record, Record::Campaign(_));
         if !self.store.write(place, record) {
             self.metrics.queue_overflow.with_label_values(&["store_writes"]).inc();
+            if answered {
+                // who asked has been told that it is not done: no snapshot may show it
+                tell(&self.registry, FromStore::Confirmed(vec![Confirmed::Dropped { place }]));
+            }
         }
     }
 

@@ -58,6 +58,12 @@ pub fn done(conn: &mut Client<'_>, ack: Option<&AckRef>, event: &Event) {
     }
 }
 
+/// What a member of a campaign's room is told whose right to it is gone.
+pub fn lost_right(campaign: &str) -> Event {
+    let room = Room::Campaign { campaign_id: campaign };
+    Event::new(names::UNSUBSCRIBED, &Unsubscribed { room, reason: Some("permission") })
+}
+
 /// A room that a client asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {

@@ -9,7 +9,7 @@ use crate::bridge::journal::room_state;
 use crate::events::Code;
 use crate::events::route::campaign_room;
 use crate::rooms::registry::FromSocket;
-use crate::rooms::request::{Found, Join, LeaveRoom, Read, ReadAnswer, Reply, RoomState};
+use crate::rooms::request::{Found, Join, LeaveRoom, Read, ReadAnswer, Reply, Right, RoomState};
 use crate::store::{CampaignRead, CampaignState, Store};
 
 const EXPECTED: &str = "expected {campaignId}: a string of 1 to 128 characters without white space";
@@ -25,15 +25,23 @@ fn target(conn: &mut Client<'_>, request: &Request<'_>) -> Option<Box<str>> {
 
 pub(super) fn subscribe(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>, request: Request<'_>) {
     let Some(id) = target(conn, &request) else { return };
+    let right = right(&user, &id);
     let read = CampaignSnapshot { store: hub.shared.store.clone(), campaign: id.clone(), user };
     hub.ask(FromSocket::Join(Box::new(Join {
         place: conn.place(),
         room: campaign_room(&id),
         asked: asked(request.ack, Membership::subscribe(request.event, Target::Campaign(id))),
+        right,
         read: Some(Box::new(read)),
         aliases: None,
         caught_up: None,
     })));
+}
+
+/// By what right, where the read model can take it away.
+fn right(user: &User, campaign: &str) -> Option<Right> {
+    let claimed = permissions::claims_campaign(user, campaign);
+    (!user.is_admin).then(|| Right { user: Arc::clone(&user.id), claimed })
 }
 
 pub(super) fn unsubscribe(hub: &Hub, conn: &mut Client<'_>, request: Request<'_>) {

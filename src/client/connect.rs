@@ -168,7 +168,7 @@ fn campaign_item(row: &CampaignRow) -> String {
     let item = InitialCampaign {
         campaign_id: &row.id,
         name: row.name.as_deref(),
-        status: row.status.as_deref().unwrap_or_default(),
+        status: row.status.as_deref(),
         role: match row.role {
             store::Role::Owner => Role::Owner,
             store::Role::Participant => Role::Participant,

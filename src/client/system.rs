@@ -16,6 +16,7 @@ pub(super) fn subscribe(hub: &Hub, conn: &mut Client<'_>, user: &User, request: 
         place: conn.place(),
         room: SYSTEM_ROOM.into(),
         asked: asked(request.ack, words),
+        right: None,
         read: None,
         aliases: None,
         caught_up: None,

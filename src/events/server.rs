@@ -89,7 +89,7 @@ pub struct Unsubscribed<'a> {
 pub struct InitialCampaign<'a> {
     pub campaign_id: &'a str,
     pub name: Option<&'a str>,
-    pub status: &'a str,
+    pub status: Option<&'a str>,
     pub role: Role,
     pub metadata: Option<&'a RawValue>,
 }
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn initial_events_have_the_fields_of_the_contract() {
         let campaign =
-            InitialCampaign { campaign_id: "c", name: None, status: "A", role: Role::Owner, metadata: None };
+            InitialCampaign { campaign_id: "c", name: None, status: Some("A"), role: Role::Owner, metadata: None };
         let expected =
             json!({"campaignId": "c", "name": null, "status": "A", "role": "owner", "metadata": null});
         assert_eq!(json(&campaign), expected);

@@ -26,6 +26,9 @@ pub enum ApiError {
     /// The body is larger than allowed.
     #[error("Body too large: at most {0} bytes")]
     TooLarge(usize),
+    /// The metadata of a campaign are.
+    #[error("metadata: at most {0} bytes of JSON are expected")]
+    MetadataTooLarge(usize),
     /// A part that is needed cannot be reached.
     #[error("Temporarily unavailable")]
     Unavailable,
@@ -39,7 +42,7 @@ impl ApiError {
             ApiError::AuthFailed(_) => "auth_failed",
             ApiError::AccessDenied | ApiError::Origin => "access_denied",
             ApiError::NotFound => "not_found",
-            ApiError::TooLarge(_) => "too_large",
+            ApiError::TooLarge(_) | ApiError::MetadataTooLarge(_) => "too_large",
             ApiError::Unavailable => "unavailable",
         }
     }
@@ -52,7 +55,7 @@ impl ResponseError for ApiError {
             ApiError::AuthFailed(_) => StatusCode::UNAUTHORIZED,
             ApiError::AccessDenied | ApiError::Origin => StatusCode::FORBIDDEN,
             ApiError::NotFound => StatusCode::NOT_FOUND,
-            ApiError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            ApiError::TooLarge(_) | ApiError::MetadataTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

@@ -3,13 +3,19 @@
 //! | file | calls |
 //! |---|---|
 //! | [`publish`] | `POST /api/v1/events` |
+//! | [`campaigns`] | `/api/v1/campaigns/{id}` and its participants: the read model |
 //! | [`health`] | `GET /health/live`, `GET /health/ready`, `GET /metrics` |
 //! | [`rights`] | who may call what |
+//! | [`read_model`] | writes it, and tells the registry whose rights have changed |
+//! | [`path`] | ids in paths |
 //! | [`error`] | the one form of errors |
 
+pub mod campaigns;
 pub mod error;
 pub mod health;
+pub mod path;
 pub mod publish;
+pub mod read_model;
 pub mod rights;
 
 use std::sync::{Arc, OnceLock};
@@ -29,6 +35,7 @@ use crate::pulse::Health;
 use crate::transport::{Options, peer_ip};
 
 use error::ApiError;
+use read_model::ReadModel;
 
 /// What the calls need.
 pub struct Api {
@@ -40,6 +47,8 @@ pub struct Api {
     pub bus: Arc<dyn Bus>,
     /// Judges what is published.
     pub intake: Arc<Intake<Campaigns>>,
+    /// Campaigns and participants.
+    pub read_model: ReadModel,
     /// How the hub is.
     pub health: Arc<Health>,
     /// Keys of backends.
@@ -60,6 +69,11 @@ pub fn routes(config: &mut ServiceConfig, api: &web::Data<Api>) {
             web::scope("/api/v1")
                 .wrap(cors(&api.options))
                 .route("/events", web::post().to(publish::events))
+                .route("/campaigns/{id}", web::get().to(campaigns::get))
+                .route("/campaigns/{id}", web::put().to(campaigns::put))
+                .route("/campaigns/{id}", web::delete().to(campaigns::delete))
+                .route("/campaigns/{id}/participants/{user}", web::put().to(campaigns::add_participant))
+                .route("/campaigns/{id}/participants/{user}", web::delete().to(campaigns::remove_participant))
                 .default_service(web::to(not_found)),
         )
         .route("/health/live", web::get().to(health::live))

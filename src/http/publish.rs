@@ -98,7 +98,8 @@ fn answer(results: &[Result<Outcome, ApiError>]) -> Result<HttpResponse, ApiErro
     Ok(HttpResponse::build(status).json(serde_json::json!({ "results": results })))
 }
 
-async fn read_body(api: &Api, body: web::Payload) -> Result<Bytes, ApiError> {
+/// The whole body, within the limit.
+pub(super) async fn read_body(api: &Api, body: web::Payload) -> Result<Bytes, ApiError> {
     let too_large = ApiError::TooLarge(api.body_bytes);
     let bytes = body.to_bytes_limited(api.body_bytes).await.map_err(|_| too_large)?;
     bytes.map_err(|error| ApiError::InvalidPayload(format!("the body could not be read: {error}")))

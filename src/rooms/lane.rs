@@ -54,6 +54,17 @@ pub struct Leaving {
     pub overtaken: Vec<Asked>,
 }
 
+/// Sockets that have lost their right to a room.
+#[derive(Debug)]
+pub struct Expelled {
+    /// The sockets, all of one worker.
+    pub places: Vec<Place>,
+    /// The room.
+    pub room: RoomId,
+    /// What each of them is told.
+    pub told: Arc<Event>,
+}
+
 /// What the registry tells a lane: everything in one line, so that it stays in order.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -66,6 +77,8 @@ pub enum Order {
     Refuse(Place, Box<Asked>, Refused),
     /// Let a socket out.
     Leave(Box<Leaving>),
+    /// Put sockets out.
+    Expel(Expelled),
     /// Tell every socket that is in a room.
     Tell(Arc<Event>),
     /// Watch a room for all its members.
@@ -245,6 +258,7 @@ impl Handler<Order> for Lane {
             }
             Order::Refuse(place, asked, why) => self.members.borrow_mut().refuse(place, &asked, why),
             Order::Leave(leaving) => self.members.borrow_mut().leave(&leaving),
+            Order::Expel(expelled) => self.members.borrow_mut().expel(&expelled),
             Order::Tell(event) => self.members.borrow_mut().tell_all(&event),
             Order::Refresh { room, number, kept } => {
                 self.members.borrow_mut().begin_refresh(room, number, kept);

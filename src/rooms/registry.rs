@@ -10,7 +10,7 @@ use actix::prelude::*;
 
 use super::RoomId;
 use super::lane::{Lane, Order};
-use super::ledger::{AliasLoad, Confirmed, Ledger, Limits, Outputs, StateRead};
+use super::ledger::{AliasLoad, Claim, Confirmed, Ledger, Limits, Outputs, StateRead, Withdrawn};
 use super::publication::{Publications, RoomName};
 use super::request::{Join, LeaveRoom, RoomState};
 use crate::clock;
@@ -101,6 +101,10 @@ pub enum FromStore {
         /// The room; none where it belongs to nobody.
         to: Option<RoomName>,
     },
+    /// What clients claim as another name of their room counts again, or not any more.
+    Claim(Claim),
+    /// A right is gone.
+    Withdrawn(Withdrawn),
 }
 
 /// A worker's lane is ready.
@@ -232,7 +236,9 @@ impl<R: Unpin + 'static, J: Journal<R> + Unpin> Handler<FromStore> for RoomRegis
                 ledger.loaded(&room, generation, names, now, out);
             }
             FromStore::State { read, found } => ledger.refreshed(read, found, out),
-            FromStore::AliasMoved { alias, to } => ledger.move_alias(&alias, to.as_ref()),
+            FromStore::AliasMoved { alias, to } => ledger.move_alias(&alias, to.as_ref(), now, out),
+            FromStore::Claim(claim) => ledger.judge_claim(&claim, now, out),
+            FromStore::Withdrawn(lost) => ledger.withdraw(&lost, out),
         });
     }
 }

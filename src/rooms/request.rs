@@ -108,6 +108,15 @@ pub struct RoomState {
 /// See [`RoomState::snapshot`].
 pub type SharedSnapshot = Arc<dyn Fn(Option<&State>) -> Event + Send + Sync>;
 
+/// By what right a socket is in a room, where the store can take it away.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Right {
+    /// Whose it is.
+    pub user: Arc<str>,
+    /// Whether the client's token claims it too: then it stands unless the store speaks against it.
+    pub claimed: bool,
+}
+
 /// A socket asks to be let into a room.
 pub struct Join {
     /// The socket.
@@ -116,6 +125,8 @@ pub struct Join {
     pub room: RoomName,
     /// The request.
     pub asked: Asked,
+    /// By what right; none where nothing in the store can take it away.
+    pub right: Option<Right>,
     /// What has to be read first; none where the socket is let in as it stands.
     pub read: Option<Box<dyn Read>>,
     /// Set where other names of the room have to be loaded before it is answered: those that the client

@@ -1,4 +1,4 @@
-//! Campaigns: what a subscriber, an owner and a connect ask, and how rows are written.
+//! Campaigns: what a subscriber, an owner and a connect ask.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::connection::{AnyConnection, on_each};
+use super::connection::AnyConnection;
 use super::participants;
 use super::schema::{campaign_participants, campaigns};
 use crate::auth::Participation;
-use crate::clock::{Millis, now_ms};
+use crate::clock::Millis;
 
 /// How many ids one statement names: databases bound the variables of a statement.
 const CHUNK: usize = 500;
@@ -62,34 +62,6 @@ pub struct CampaignRead {
     pub row: Option<CampaignState>,
     /// What the store knows of the asking user.
     pub participant: Participation,
-}
-
-/// A campaign as the read model's PUT gives it: replaces all but participants.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct CampaignWrite {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: Option<String>,
-    /// Its status: written where `status_at` is not older than what the row holds.
-    pub status: Option<String>,
-    /// The time of the status; now where it is left out.
-    pub status_at: Option<Millis>,
-    /// Who owns it.
-    pub owner_id: Option<String>,
-    /// JSON text.
-    pub metadata: Option<String>,
-}
-
-/// What a PUT or DELETE of a campaign changed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CampaignChange {
-    /// Whether there was a row before.
-    pub existed: bool,
-    /// The owner before.
-    pub previous_owner: Option<String>,
-    /// The owner from now on.
-    pub owner: Option<String>,
 }
 
 #[derive(QueryableByName)]
@@ -236,54 +208,4 @@ pub(super) fn owners(conn: &mut AnyConnection, ids: &[Arc<str>]) -> QueryResult<
         found.extend(rows.into_iter().filter_map(|(id, owner)| Some((id, owner?))));
     }
     Ok(found)
-}
-
-/// Writes all that a PUT gives; an older status stays out.
-pub(super) fn put(conn: &mut AnyConnection, campaign: &CampaignWrite) -> QueryResult<CampaignChange> {
-    let before = owner_and_time(conn, &campaign.id)?;
-    let now = now_ms();
-    let status_at = campaign.status_at.unwrap_or(now);
-    let all = (
-        campaigns::name.eq(&campaign.name),
-        campaigns::owner_id.eq(&campaign.owner_id),
-        campaigns::metadata.eq(&campaign.metadata),
-        campaigns::updated_at.eq(now),
-    );
-    let status = (campaigns::status.eq(&campaign.status), campaigns::status_at.eq(status_at));
-    match &before {
-        None => {
-            let row = (campaigns::id.eq(&campaign.id), campaigns::created_at.eq(now), all, status);
-            on_each!(conn, c => diesel::insert_into(campaigns::table).values(row).execute(c))?;
-        }
-        Some((_, held)) => {
-            diesel::update(campaigns::table.find(&campaign.id)).set(all).execute(conn)?;
-            if held.is_none_or(|held| held <= status_at) {
-                diesel::update(campaigns::table.find(&campaign.id)).set(status).execute(conn)?;
-            }
-        }
-    }
-    Ok(CampaignChange {
-        existed: before.is_some(),
-        previous_owner: before.and_then(|(owner, _)| owner),
-        owner: campaign.owner_id.clone(),
-    })
-}
-
-/// Deletes a campaign and who takes part; who was removed stays removed.
-pub(super) fn delete(conn: &mut AnyConnection, id: &str) -> QueryResult<CampaignChange> {
-    let before = owner_and_time(conn, id)?;
-    diesel::delete(campaigns::table.find(id)).execute(conn)?;
-    participants::forget_active(conn, id)?;
-    Ok(CampaignChange {
-        existed: before.is_some(),
-        previous_owner: before.and_then(|(owner, _)| owner),
-        owner: None,
-    })
-}
-
-fn owner_and_time(
-    conn: &mut AnyConnection,
-    id: &str,
-) -> QueryResult<Option<(Option<String>, Option<Millis>)>> {
-    campaigns::table.find(id).select((campaigns::owner_id, campaigns::status_at)).first(conn).optional()
 }

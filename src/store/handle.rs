@@ -1,22 +1,25 @@
 //! The store as the rest of the hub sees it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use diesel::Connection as _;
 use diesel::result::QueryResult;
 
-use super::campaigns::{self, CampaignChange, CampaignRead, CampaignRow, CampaignWrite};
+use super::campaigns::{self, CampaignRead, CampaignRow};
 use super::connection::{AnyConnection, Manager};
 use super::connections::ConnectionEvent;
 use super::health::Health;
 use super::notifications::{self, NotificationWrite, StoredNotification, Unread};
 use super::outbox::{self, OutboxMark};
 use super::queue::{Bounds, Item, Queue, Task};
+use super::read_model::{self, Campaign, CampaignChange, CampaignWrite, ParticipantChange};
 use super::reader::Readers;
-use super::record::Record;
+use super::record::{CampaignPut, Record};
 use super::statuses::StatusWrite;
 use super::writer::Writer;
-use super::{StoreError, migrate, participants};
+use super::{StoreError, migrate};
 use crate::clock::Millis;
 
 /// How to reach the database, and how hard.
@@ -93,7 +96,7 @@ pub struct Initial {
     pub campaigns: Vec<CampaignRow>,
     /// Unread notifications, newest first, at most 10.
     pub notifications: Vec<StoredNotification>,
-    /// The greatest `seq` of the user's notifications at that moment.
+    /// The greatest `seq` of all notifications at that moment.
     pub mark: i64,
 }
 
@@ -109,6 +112,7 @@ struct Inner {
     health: Arc<Health>,
     readers: Readers,
     ended: Vec<String>,
+    statements: Arc<AtomicU64>,
 }
 
 impl Drop for Inner {
@@ -142,6 +146,7 @@ impl Store {
         bounds: Bounds,
     ) -> Store {
         let manager = options.manager();
+        let statements = Arc::clone(manager.statements());
         let queue = Arc::new(Queue::new(bounds));
         let health = Arc::new(Health::new(options.timeout));
         let writer = Writer::new(queue.clone(), health.clone(), manager.clone(), Box::new(confirm));
@@ -151,7 +156,7 @@ impl Store {
             .spawn(move || writer.run())
             .expect("the operating system gives a thread");
         let readers = Readers::start(manager, options.pool_size, options.timeout);
-        Store(Arc::new(Inner { queue, health, readers, ended: options.ended_statuses }))
+        Store(Arc::new(Inner { queue, health, readers, ended: options.ended_statuses, statements }))
     }
 
     /// Reads what a connect is told.
@@ -226,6 +231,10 @@ impl Store {
                 .queue
                 .push(Item::Notification(NotificationWrite { ticket, row, written: None }))
                 .is_ok(),
+            Record::Campaign(put) => {
+                let id = put.write.id.clone();
+                self.try_line_up(Some(&id), Put { ticket, put: *put, answer: None })
+            }
         }
     }
 
@@ -236,7 +245,18 @@ impl Store {
         reply: impl FnOnce(Result<CampaignChange, StoreError>) + Send + 'static,
     ) {
         let id = campaign.id.clone();
-        self.change(Some(&id), move |conn| campaigns::put(conn, &campaign), reply);
+        self.change(Some(&id), move |conn| read_model::put(conn, &campaign), reply);
+    }
+
+    /// Reads a campaign as a whole, with who takes part; none where the store does not know it.
+    pub fn whole_campaign(
+        &self,
+        campaign: &str,
+        reply: impl FnOnce(Result<Option<Campaign>, StoreError>) + Send + 'static,
+    ) {
+        let id = campaign.to_owned();
+        let query = move |conn: &mut AnyConnection| conn.transaction(|conn| read_model::get(conn, &id));
+        self.0.readers.read(query, reply);
     }
 
     /// Deletes a campaign and who takes part; who was removed from it stays removed.
@@ -246,7 +266,7 @@ impl Store {
         reply: impl FnOnce(Result<CampaignChange, StoreError>) + Send + 'static,
     ) {
         let id = campaign.to_owned();
-        self.change(Some(campaign), move |conn| campaigns::delete(conn, &id), reply);
+        self.change(Some(campaign), move |conn| read_model::delete(conn, &id), reply);
     }
 
     /// Adds a participant (again), or removes him for good.
@@ -255,10 +275,13 @@ impl Store {
         campaign: &str,
         user: &str,
         present: bool,
-        reply: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+        reply: impl FnOnce(Result<ParticipantChange, StoreError>) + Send + 'static,
     ) {
         let (campaign, user) = (campaign.to_owned(), user.to_owned());
-        self.change(None, move |conn| participants::set(conn, &campaign, &user, present), reply);
+        let query = move |conn: &mut AnyConnection| {
+            read_model::set_participant(conn, &campaign, &user, present)
+        };
+        self.change(None, query, reply);
     }
 
     /// Notes that a socket came or went; written with the statuses.
@@ -296,6 +319,11 @@ impl Store {
         self.0.queue.overflowed()
     }
 
+    /// Statements that readers and writer have begun, since the start; a transaction's own among them.
+    pub fn statements(&self) -> u64 {
+        self.0.statements.load(Ordering::Relaxed)
+    }
+
     /// Rows that the database refused for what they hold, since the start.
     pub fn dropped(&self) -> u64 {
         self.0.health.dropped()
@@ -321,10 +349,59 @@ impl Store {
     }
 
     fn line_up(&self, campaign: Option<&str>, task: impl Task + 'static) {
-        if let Err(Item::Task(task)) = self.0.queue.push_behind(Item::Task(Box::new(task)), campaign) {
-            task.finish(Err(StoreError::Busy));
+        self.try_line_up(campaign, task);
+    }
+
+    /// False where there was no room: who waits for it has been told.
+    fn try_line_up(&self, campaign: Option<&str>, task: impl Task + 'static) -> bool {
+        match self.0.queue.push_behind(Item::Task(Box::new(task)), campaign) {
+            Ok(()) => true,
+            Err(Item::Task(task)) => {
+                task.finish(Err(StoreError::Busy));
+                false
+            }
+            Err(_) => false,
         }
     }
+}
+
+/// A campaign in the writer's line, in its place among the statuses.
+struct Put {
+    ticket: u64,
+    put: CampaignPut,
+    answer: Option<CampaignChange>,
+}
+
+impl Task for Put {
+    fn apply(&mut self, conn: &mut AnyConnection) -> QueryResult<()> {
+        self.answer = Some(read_model::put(conn, &self.put.write)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, end: Result<(), StoreError>) {
+        let Put { put, answer, .. } = *self;
+        put.reply.send(end.and_then(|()| answer.ok_or_else(no_answer)));
+    }
+
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn bytes(&self) -> usize {
+        self.put.write.bytes()
+    }
+
+    fn ticket(&self) -> Option<u64> {
+        Some(self.ticket)
+    }
+
+    fn confirmation(&self) -> Option<Confirmed> {
+        self.put.write.confirmation(self.ticket)
+    }
+}
+
+fn no_answer() -> StoreError {
+    StoreError::Failed("no answer".into())
 }
 
 /// A query in the writer's line, and who waits for its answer.
@@ -348,7 +425,7 @@ where
 
     fn finish(self: Box<Self>, end: Result<(), StoreError>) {
         let Asked { answer, reply, .. } = *self;
-        reply(end.and_then(|()| answer.ok_or_else(|| StoreError::Failed("no answer".into()))));
+        reply(end.and_then(|()| answer.ok_or_else(no_answer)));
     }
 
     fn writes(&self) -> bool {

@@ -8,6 +8,7 @@
 //! | `reader` | the sync actors that read, and how many reads may wait |
 //! | `connection`, `target`, `error` | opening either database by its URL; what its errors mean |
 //! | `migrate`, `schema` | the embedded migrations; the tables |
+//! | `read_model` | campaigns and participants as backends write and read them |
 //! | `campaigns`, `statuses`, `participants`, `notifications`, `connections`, [`outbox`] | a table's queries each |
 //! | [`retention`] | the thread that deletes rows past their time |
 
@@ -24,6 +25,7 @@ pub mod outbox;
 mod participants;
 mod probe;
 mod queue;
+mod read_model;
 mod reader;
 pub mod record;
 pub mod retention;
@@ -36,10 +38,11 @@ mod testing;
 mod tests;
 mod writer;
 
-pub use campaigns::{CampaignChange, CampaignRead, CampaignRow, CampaignState, CampaignWrite, Role};
+pub use campaigns::{CampaignRead, CampaignRow, CampaignState, Role};
 pub use connections::{ConnectionEvent, ConnectionEventKind};
 pub use error::StoreError;
 pub use handle::{Confirmed, Initial, InitialAsk, Store, StoreOptions};
 pub use notifications::{StoredNotification, Unread};
 pub use outbox::{Outbox, OutboxMark, OutboxRow};
-pub use record::{NotificationRow, Recipient, Record};
+pub use read_model::{Campaign, CampaignChange, CampaignWrite, ParticipantChange};
+pub use record::{CampaignPut, NotificationRow, Recipient, Record};

@@ -144,11 +144,15 @@ impl Outbox {
     /// Whether somebody has said, since the last look, that rows came. Never blocks; false where the database
     /// has no way to say so.
     pub fn was_woken(&mut self) -> bool {
-        match &mut self.conn {
-            Some(AnyConnection::Postgres(conn)) => {
-                conn.notifications_iter().filter(Result::is_ok).count() > 0
+        let Some(AnyConnection::Postgres(conn)) = &mut self.conn else { return false };
+        // a connection that is gone says so for ever: it is opened again at the next turn
+        let told: Result<Vec<_>, _> = conn.notifications_iter().collect();
+        match told {
+            Ok(told) => !told.is_empty(),
+            Err(_) => {
+                self.conn = None;
+                false
             }
-            _ => false,
         }
     }
 

@@ -6,7 +6,8 @@ use diesel::prelude::*;
 
 use super::connection::{AnyConnection, on_each};
 use super::schema::campaign_participants::{self as table, campaign_id, removed_at, user_id};
-use crate::clock::now_ms;
+use crate::auth::Participation;
+use crate::clock::{Millis, now_ms};
 
 /// Adds a participant (again), or notes that he was removed.
 pub(super) fn set(conn: &mut AnyConnection, campaign: &str, user: &str, present: bool) -> QueryResult<()> {
@@ -26,6 +27,23 @@ pub(super) fn forget_active(conn: &mut AnyConnection, campaign: &str) -> QueryRe
     diesel::delete(table::table.filter(campaign_id.eq(campaign)).filter(removed_at.is_null()))
         .execute(conn)?;
     Ok(())
+}
+
+/// Who takes part, in the order of their ids.
+pub(super) fn active(conn: &mut AnyConnection, campaign: &str) -> QueryResult<Vec<String>> {
+    let these = table::table.filter(campaign_id.eq(campaign)).filter(removed_at.is_null());
+    these.order(user_id).select(user_id).load(conn)
+}
+
+/// What the store knows of a user's part.
+pub(super) fn of(conn: &mut AnyConnection, campaign: &str, user: &str) -> QueryResult<Participation> {
+    let removed: Option<Option<Millis>> =
+        table::table.find((campaign, user)).select(removed_at).first(conn).optional()?;
+    Ok(match removed {
+        None => Participation::Unknown,
+        Some(None) => Participation::Active,
+        Some(Some(_)) => Participation::Removed,
+    })
 }
 
 /// Those of `campaigns` that a user was removed from.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use diesel::result::QueryResult;
 
-use super::StoreError;
 use super::behind::Behind;
+use super::{Confirmed, StoreError};
 use super::connection::AnyConnection;
 use super::connections::ConnectionEvent;
 use super::notifications::NotificationWrite;
@@ -43,6 +43,18 @@ pub(super) trait Task: Send {
     fn finish(self: Box<Self>, end: Result<(), StoreError>);
     /// Whether it changes anything.
     fn writes(&self) -> bool;
+    /// About how much memory it holds beyond the usual.
+    fn bytes(&self) -> usize {
+        0
+    }
+    /// The ticket that it was given, where somebody waits for its confirmation.
+    fn ticket(&self) -> Option<u64> {
+        None
+    }
+    /// What its commit confirms.
+    fn confirmation(&self) -> Option<Confirmed> {
+        None
+    }
 }
 
 /// One thing for the writer to do.
@@ -58,6 +70,7 @@ impl Item {
     fn bytes(&self) -> usize {
         match self {
             Item::Notification(one) => 128 + weight(&one.row),
+            Item::Task(task) => 256 + task.bytes(),
             _ => 256,
         }
     }

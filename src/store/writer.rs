@@ -172,7 +172,10 @@ impl Writer {
                 }
                 Item::Notification(one) => confirmed.push(confirmation(one)),
                 Item::Connection(_) => {}
-                Item::Task(task) => tasks.push(task),
+                Item::Task(task) => {
+                    confirmed.extend(task.confirmation());
+                    tasks.push(task);
+                }
             }
         }
         if !confirmed.is_empty() {
@@ -187,8 +190,9 @@ impl Writer {
             Item::Notification(one) => (format!("the notification {:?}", one.row.id), Some(one.ticket)),
             Item::Connection(one) => (format!("an event of the socket {:?}", one.socket_id), None),
             Item::Task(task) => {
+                let ticket = task.ticket();
                 task.finish(Err(StoreError::Failed(trouble.text.clone())));
-                ("a change".to_owned(), None)
+                ("a change".to_owned(), ticket)
             }
         };
         self.health.drop_one(&what, &trouble.text);

@@ -53,9 +53,23 @@ pub fn post(url: &str, headers: &[(&str, &str)], body: &str) -> Response {
     read(url, request.send(body))
 }
 
+/// Any method, with some headers; without a body where it is empty.
+pub fn call(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Response {
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = match body {
+        "" => agent().run(request.body(()).unwrap()),
+        body => agent().run(request.header("Content-Type", "application/json").body(body).unwrap()),
+    };
+    read(url, answer)
+}
+
 fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
+        .allow_non_standard_methods(true)
         .timeout_global(Some(Duration::from_secs(30)))
         .build()
         .new_agent()

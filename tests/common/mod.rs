@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 pub use client::{Close, Handshake, Incoming, Protocol, TestClient};
 pub use http::Response;
-pub use postgres::PostgresServer;
+pub use postgres::{PostgresDatabase, PostgresServer};
 pub use redis::RedisServer;
 pub use serde_json::{Value, json};
 pub use server::{Builder, TestServer};
@@ -49,6 +49,72 @@ pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
 /// The same as a yes or no.
 pub fn eventually_true(what: &str, mut condition: impl FnMut() -> bool) {
     eventually(what, || condition().then_some(()));
+}
+
+/// A kind of database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Database {
+    /// A file.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+/// Each function becomes two tests: on SQLite and on PostgreSQL.
+#[macro_export]
+macro_rules! on_both {
+    ($($(#[$attribute:meta])* fn $name:ident($database:ident: Database) $body:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $(#[$attribute])*
+            fn behaviour($database: Database) $body
+
+            #[test]
+            fn on_sqlite() {
+                behaviour(Database::Sqlite);
+            }
+
+            #[test]
+            fn on_postgres() {
+                behaviour(Database::Postgres);
+            }
+        }
+    )*};
+}
+
+/// Each function becomes four tests: both protocols, both databases.
+#[macro_export]
+macro_rules! over_and_on_both {
+    ($(fn $name:ident($protocol:ident: Protocol, $database:ident: Database) $body:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn behaviour($protocol: Protocol, $database: Database) $body
+
+            #[test]
+            fn socketio_and_sqlite() {
+                behaviour(Protocol::SocketIo, Database::Sqlite);
+            }
+
+            #[test]
+            fn socketio_and_postgres() {
+                behaviour(Protocol::SocketIo, Database::Postgres);
+            }
+
+            #[test]
+            fn plain_and_sqlite() {
+                behaviour(Protocol::Plain, Database::Sqlite);
+            }
+
+            #[test]
+            fn plain_and_postgres() {
+                behaviour(Protocol::Plain, Database::Postgres);
+            }
+        }
+    )*};
 }
 
 /// Each function becomes two tests: over Socket.IO and over the plain websocket.

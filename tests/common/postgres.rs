@@ -17,6 +17,26 @@ use super::{PATIENCE, eventually_true};
 /// For tests that want a database and leave the server alone.
 pub static SHARED: LazyLock<PostgresServer> = LazyLock::new(|| PostgresServer::start(300));
 
+/// An empty database on the server of this test process.
+pub struct PostgresDatabase(String);
+
+impl PostgresDatabase {
+    /// Makes one.
+    pub fn create() -> PostgresDatabase {
+        PostgresDatabase(SHARED.database())
+    }
+
+    /// `postgres://…`, as the hub takes it.
+    pub fn url(&self) -> &str {
+        &self.0
+    }
+
+    /// A connection of one's own.
+    pub fn connection(&self) -> PgConnection {
+        PgConnection::establish(&self.0).unwrap()
+    }
+}
+
 /// A server; it ends with this process, however that ends: a shell holds it, and kills it when the pipe
 /// that this process holds is closed.
 pub struct PostgresServer {

@@ -13,7 +13,7 @@ use super::process::Process;
 use super::redis::RedisServer;
 use super::store::Store;
 use super::tokens::{self, SECRET};
-use super::{PATIENCE, eventually, eventually_true};
+use super::{Database, PATIENCE, PostgresDatabase, eventually, eventually_true};
 
 /// The hub's settings before it starts.
 #[derive(Clone)]
@@ -59,6 +59,14 @@ impl Builder {
     pub fn after(mut self, commands: &str) -> Builder {
         self.before = Some(commands.to_owned());
         self
+    }
+
+    /// Keeps its data in a throwaway database of this kind.
+    pub fn on(self, database: Database) -> Builder {
+        match database {
+            Database::Sqlite => self,
+            Database::Postgres => self.env("DATABASE_URL", PostgresDatabase::create().url()),
+        }
     }
 
     /// Listens on this port and not on one that the system chooses.
@@ -148,6 +156,18 @@ impl TestServer {
     /// `POST` of JSON with a bearer token.
     pub fn post(&self, path: &str, token: &str, body: &Value) -> Response {
         http::post(&self.url(path), &[("Authorization", &format!("Bearer {token}"))], &body.to_string())
+    }
+
+    /// Any other call, with a bearer token; no body where it is empty.
+    pub fn call(&self, method: &str, path: &str, token: &str, body: &str) -> Response {
+        http::call(method, &self.url(path), &[("Authorization", &format!("Bearer {token}"))], body)
+    }
+
+    /// A connection of one's own to its PostgreSQL.
+    pub fn postgres(&self) -> diesel::PgConnection {
+        use diesel::Connection as _;
+        let url = self.builder.settings.iter().rfind(|(name, _)| name == "DATABASE_URL").unwrap();
+        diesel::PgConnection::establish(&url.1).unwrap()
     }
 
     /// Publishes one event over HTTP; fails unless it is taken.

@@ -6,6 +6,20 @@ use super::super::request::Join;
 use super::{Ledger, Outputs};
 use crate::ids::Uid;
 
+/// Milliseconds until a store that has been asked again and has not answered is asked once more.
+const AGAIN_LATER: u64 = 5_000;
+
+/// What the members of a room claim as another name of theirs, and whether that counts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// The name.
+    pub alias: RoomName,
+    /// The room.
+    pub room: RoomName,
+    /// Whether the claim counts from now on.
+    pub counts: bool,
+}
+
 /// Asks the layer above for the other names of a room.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AliasLoad {
@@ -169,7 +183,7 @@ impl<R> Ledger<R> {
                     overdue.push((room.name.clone(), *generation));
                 }
                 AliasState::Loaded { complete: false, generation, claims, again, .. } if *again <= now => {
-                    *again = now + 5_000;
+                    *again = now + AGAIN_LATER;
                     let (room, claims) = (room.name.clone(), claims.clone());
                     out.loads.push(AliasLoad { room, claims, generation: *generation });
                 }
@@ -182,24 +196,71 @@ impl<R> Ledger<R> {
     }
 
     /// The owner of something has changed: its alias is this room now, if that has members. Whoever claims
-    /// it elsewhere is not believed any more.
-    pub fn move_alias(&mut self, alias: &RoomName, to: Option<&RoomName>) {
-        for id in &self.unsettled {
+    /// it elsewhere is not believed any more; where it belongs to nobody, the store is asked whose claim
+    /// counts.
+    pub fn move_alias(&mut self, alias: &RoomName, to: Option<&RoomName>, now: u64, out: &mut Outputs<R>) {
+        for id in self.unsettled.iter().filter(|_| to.is_some()) {
             if let Some(claims) = self.rooms[id.0 as usize].as_mut().and_then(|room| room.alias.claims_mut())
             {
                 claims.retain(|name| name != alias);
             }
         }
         for id in self.aliases.remove(alias).unwrap_or_default() {
-            if let Some(names) = self.rooms[id.0 as usize].as_mut().and_then(|room| room.alias.names_mut()) {
-                names.retain(|name| name != alias);
-            }
+            self.drop_name(id, alias);
+        }
+        if to.is_none() {
+            self.reload_claimants(alias, now, out);
         }
         let Some(&id) = to.and_then(|name| self.names.get(name)) else { return };
         if let Some(names) = self.rooms[id.0 as usize].as_mut().and_then(|room| room.alias.names_mut()) {
             names.push(alias.clone());
             self.add_aliases(id, std::slice::from_ref(alias));
         }
+    }
+
+    fn drop_name(&mut self, id: RoomId, alias: &RoomName) {
+        if let Some(names) = self.rooms[id.0 as usize].as_mut().and_then(|room| room.alias.names_mut()) {
+            names.retain(|name| name != alias);
+        }
+    }
+
+    /// What the members of a room claim counts again, or not any more, for one alias that nobody else has.
+    pub fn judge_claim(&mut self, claim: &Claim, now: u64, out: &mut Outputs<R>) {
+        let Some(&id) = self.names.get(&claim.room) else { return };
+        if claim.counts {
+            return self.reload_claims(id, &claim.alias, now, out);
+        }
+        self.remove_aliases(id, std::slice::from_ref(&claim.alias));
+        self.drop_name(id, &claim.alias);
+        if let Some(room) = self.rooms[id.0 as usize].as_mut().filter(|_| self.unsettled.contains(&id))
+            && let Some(claims) = room.alias.claims_mut()
+        {
+            claims.retain(|name| *name != claim.alias);
+        }
+    }
+
+    fn reload_claimants(&mut self, alias: &RoomName, now: u64, out: &mut Outputs<R>) {
+        for id in 0..self.rooms.len() as u32 {
+            self.reload_claims(RoomId(id), alias, now, out);
+        }
+    }
+
+    /// Asks again for the names of a room whose members claim this one; those that stand do so meanwhile.
+    /// A load that is under way will see the change: the store answers in the order of its commits.
+    fn reload_claims(&mut self, id: RoomId, alias: &RoomName, now: u64, out: &mut Outputs<R>) {
+        let Some(room) = &mut self.rooms[id.0 as usize] else { return };
+        let AliasState::Loaded { generation, claims, complete, again, .. } = &mut room.alias else { return };
+        if !claims.contains(alias) {
+            return;
+        }
+        self.generation += 1;
+        (*generation, *complete, *again) = (self.generation, false, now + AGAIN_LATER);
+        out.loads.push(AliasLoad {
+            room: room.name.clone(),
+            claims: claims.clone(),
+            generation: self.generation,
+        });
+        self.unsettled.insert(id);
     }
 
     fn add_aliases(&mut self, id: RoomId, names: &[RoomName]) {

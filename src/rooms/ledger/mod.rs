@@ -3,6 +3,7 @@
 mod aliases;
 mod items;
 mod refresh;
+mod rights;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -10,11 +11,13 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::RoomId;
-pub use aliases::AliasLoad;
 use aliases::AliasState;
+pub use aliases::{AliasLoad, Claim};
 pub use items::Confirmed;
 use items::WaitingItem;
 pub use refresh::StateRead;
+use rights::Holders;
+pub use rights::Withdrawn;
 
 use super::lane::{Batch, Leaving, Order};
 use super::members::{Delivery, JoinOrder};
@@ -90,10 +93,14 @@ struct Room {
     alias: AliasState,
     /// The read after a gap that is under way.
     refresh: Option<u64>,
+    /// Who is in by a right that can be taken away.
+    holders: Holders,
 }
 
 struct Joined {
     place: Place,
+    /// Whose it is, where one of its rights can be taken away.
+    user: Option<Arc<str>>,
     /// Rooms, each with the newest request.
     rooms: SmallVec<[(RoomId, u64); 2]>,
 }
@@ -208,6 +215,7 @@ impl<R> Ledger<R> {
                 return;
             }
         };
+        self.note_right(id, join.place.uid, join.right.as_ref());
         if let Some(claims) = &join.aliases {
             let claims = claims.clone();
             if self.must_load(id, &claims) {
@@ -245,6 +253,7 @@ impl<R> Ledger<R> {
             workers: SmallVec::new(),
             alias: AliasState::None,
             refresh: None,
+            holders: Holders::default(),
         };
         let id = self.free.pop().unwrap_or_else(|| {
             self.rooms.push(None);
@@ -262,7 +271,7 @@ impl<R> Ledger<R> {
             room.workers[worker] += 1;
             room.count += 1;
         }
-        let nowhere = || Joined { place, rooms: SmallVec::new() };
+        let nowhere = || Joined { place, user: None, rooms: SmallVec::new() };
         self.sockets.entry(place.uid).or_insert_with(nowhere).rooms.push((id, request));
     }
 
@@ -315,6 +324,7 @@ impl<R> Ledger<R> {
     }
 
     fn count_out(&mut self, id: RoomId, uid: Uid) {
+        self.forget_right(id, uid);
         let Some(joined) = self.sockets.get_mut(&uid) else { return };
         let Some(at) = joined.rooms.iter().position(|(room, _)| *room == id) else { return };
         joined.rooms.swap_remove(at);

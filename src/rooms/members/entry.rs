@@ -6,7 +6,7 @@ use super::{Effect, JoinOrder, Members, Outlet, Word};
 use crate::ids::Place;
 use crate::protocol::frame::Event;
 use crate::rooms::RoomId;
-use crate::rooms::lane::Leaving;
+use crate::rooms::lane::{Expelled, Leaving};
 use crate::rooms::request::{Asked, CaughtUp, Found, ReadAnswer, Refused};
 use crate::rooms::watch::{Marks, Watch, WatchId};
 use crate::socket::Slot;
@@ -191,6 +191,27 @@ impl<O: Outlet> Members<O> {
         let mut words = vec![Word::Event(asked.answers.done())];
         words.extend(acks.map(|ack| Word::Ack(ack, asked.outcome())));
         self.outlet.say(place.slot, &words);
+    }
+
+    /// Handles a change of rights in its place in the order (rule 11). A member is told, and subscribes that
+    /// wait are denied: what the store still has to say of them is of no interest.
+    pub fn expel(&mut self, Expelled { places, room, told }: &Expelled) {
+        for Place { slot, uid, .. } in places {
+            if self.outlet.is_here(*slot, *uid) {
+                self.expel_one(*slot, *room, told);
+            }
+        }
+    }
+
+    fn expel_one(&mut self, slot: Slot, room: RoomId, told: &Event) {
+        if self.is_live(slot, room) {
+            self.exit(slot, room);
+            self.outlet.say(slot, &[Word::Event(told)]);
+        }
+        let watch = self.find_watch(slot, room).and_then(|id| self.close_watch(id));
+        for asked in watch.iter().flat_map(|watch| &watch.waiting) {
+            self.answer_refused(slot, asked, Refused::Denied);
+        }
     }
 
     /// Forgets a socket that is gone, at once.

@@ -3,6 +3,7 @@
 use super::house::*;
 use crate::ids::Place;
 use crate::rooms::RoomName;
+use crate::rooms::ledger::Claim;
 
 const ROOM: &str = "user:u";
 const COPY: [&str; 2] = ["topic:c", "owner:c"];
@@ -24,7 +25,7 @@ fn loaded_for(house: &mut House<()>, room: &str, generation: u64, names: Option<
 
 fn moved(house: &mut House<()>, alias: &str, to: Option<&str>) {
     let to: Option<RoomName> = to.map(Into::into);
-    house.step(|ledger, _, _| ledger.move_alias(&alias.into(), to.as_ref()));
+    house.step(|ledger, now, out| ledger.move_alias(&alias.into(), to.as_ref(), now, out));
 }
 
 /// Whether a member of the user room gets the copy of an event for the owner of `c`.
@@ -202,4 +203,45 @@ fn claims_of_others_do_not_make_a_join_wait_longer() {
     house.join(second, ROOM, 0, how(&["owner:c"]));
     house.wait(50);
     assert_eq!(house.said(first), ["subscribed user:u"]);
+}
+
+fn claim(house: &mut House<()>, counts: bool) {
+    let claim = Claim { alias: "owner:c".into(), room: ROOM.into(), counts };
+    house.step(|ledger, now, out| ledger.judge_claim(&claim, now, out));
+}
+
+#[test]
+fn a_claim_that_does_not_count_any_more_is_dropped_at_once_and_loaded_when_it_does_again() {
+    let mut house = House::<()>::new(1, NO_LIMITS);
+    let socket = house.connect(0, 0);
+    house.join(socket, ROOM, 1, how(&["owner:c"]));
+    loaded(&mut house, 1, Some(&["owner:c"]));
+    assert!(gets_copy(&mut house, socket));
+    claim(&mut house, false);
+    assert!(!gets_copy(&mut house, socket));
+    assert_eq!(house.loads.len(), 1);
+    claim(&mut house, true);
+    assert_eq!((house.loads.len(), &house.loads[1].claims), (2, &vec!["owner:c".into()]));
+    loaded(&mut house, 2, Some(&["owner:c"]));
+    assert!(gets_copy(&mut house, socket));
+}
+
+#[test]
+fn what_belongs_to_nobody_any_more_is_asked_for_where_it_is_claimed() {
+    let mut house = House::<()>::new(1, NO_LIMITS);
+    let (claimant, other) = (house.connect(0, 0), house.connect(0, 1));
+    house.join(claimant, ROOM, 1, how(&["owner:c"]));
+    loaded(&mut house, 1, Some(&[]));
+    house.join(other, "user:v", 1, how(&[]));
+    loaded_for(&mut house, "user:v", 2, Some(&["owner:c"]));
+    assert!(gets_copy(&mut house, other));
+    moved(&mut house, "owner:c", None);
+    assert!(!gets_copy(&mut house, other) && !gets_copy(&mut house, claimant));
+    assert_eq!(house.loads.len(), 3, "only the room that claims it");
+    loaded(&mut house, 3, Some(&["owner:c"]));
+    assert!(gets_copy(&mut house, claimant) && !gets_copy(&mut house, other));
+    // the owner that the store names is believed, and nobody is asked
+    moved(&mut house, "owner:c", Some("user:v"));
+    assert!(gets_copy(&mut house, other) && !gets_copy(&mut house, claimant));
+    assert_eq!(house.loads.len(), 3);
 }

@@ -10,10 +10,10 @@ use crate::protocol::ack::{AckRef, Outcome};
 use crate::protocol::frame::Event;
 use crate::protocol::socketio::AckId;
 use crate::rooms::lane::Order;
-use crate::rooms::ledger::{AliasLoad, Ledger, Limits, Outputs, StateRead};
+use crate::rooms::ledger::{AliasLoad, Ledger, Limits, Outputs, StateRead, Withdrawn};
 use crate::rooms::members::{Effect, Members, Outlet, Word};
 use crate::rooms::request::{
-    Answers, Asked, CaughtUp, Found, Join, LeaveRoom, Read, ReadAnswer, Refused, Reply,
+    Answers, Asked, CaughtUp, Found, Join, LeaveRoom, Read, ReadAnswer, Refused, Reply, Right,
 };
 use crate::rooms::watch::WatchId;
 use crate::rooms::{Item, Permits, Publication, Publications, RoomId, RoomName, State};
@@ -233,6 +233,7 @@ pub struct How {
     pub optional: bool,
     pub aliases: Option<Vec<RoomName>>,
     pub caught_up: Option<CaughtUp>,
+    pub right: Option<Right>,
 }
 
 pub struct House<R> {
@@ -308,6 +309,7 @@ impl<R> House<R> {
             place,
             room: room.into(),
             asked: asked(ack, "subscribed", room),
+            right: how.right,
             read: (!how.unread).then(|| Box::new(ByHand { optional: how.optional }) as Box<dyn Read>),
             aliases: how.aliases,
             caught_up: how.caught_up,
@@ -318,6 +320,13 @@ impl<R> House<R> {
     pub fn leave(&mut self, place: Place, room: &str, ack: u32) {
         let leave = LeaveRoom { place, room: room.into(), asked: asked(ack, "unsubscribed", room) };
         self.step(|ledger, _, out| ledger.leave(leave, out));
+    }
+
+    /// The store does not give a right any more.
+    pub fn withdraw(&mut self, room: &str, from: Option<&str>, claims_stand: bool) {
+        let told = Arc::new(Event::new("lost", &room));
+        let lost = Withdrawn { room: room.into(), from: from.map(Into::into), claims_stand, told };
+        self.step(|ledger, _, out| ledger.withdraw(&lost, out));
     }
 
     // ── events ──────────────────────────────────────────────────────────────────────────────────────────
@@ -342,6 +351,7 @@ impl<R> House<R> {
                     Order::Batch(batch) => batch.deliveries.iter().for_each(|one| lane.members.deliver(one)),
                     Order::Refuse(place, asked, why) => lane.members.refuse(place, &asked, why),
                     Order::Leave(leaving) => lane.members.leave(&leaving),
+                    Order::Expel(expelled) => lane.members.expel(&expelled),
                     Order::Tell(event) => lane.members.tell_all(&event),
                     Order::Refresh { room, number, kept } => lane.members.begin_refresh(room, number, kept),
                     Order::Refreshed { room, number, found } => {

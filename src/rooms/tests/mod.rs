@@ -7,5 +7,6 @@ mod items;
 mod limits;
 mod model;
 mod refresh;
+mod rights;
 mod states;
 mod subscribe;

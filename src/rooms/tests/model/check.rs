@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::journal::{Entry, Stay, Word, parse, stays};
 use super::notes::check_notes;
 use super::steps::{Room, TOPICS, What};
-use super::world::{Act, Life, Ordered, Request, Verdict, World, ensure, initial_states};
+use super::world::{Act, Life, Ordered, Request, Verdict, Withdrawal, World, ensure, initial_states};
 use crate::rooms::State;
 
 /// One socket and its journal.
@@ -107,6 +107,7 @@ impl Told<'_> {
         }
         (0..TOPICS).try_for_each(|topic| self.the_client_ends_in_the_true_state(topic))?;
         self.membership_is_what_it_was_told()?;
+        self.who_lost_his_right_is_out()?;
         check_notes(self)
     }
 
@@ -257,6 +258,47 @@ impl Told<'_> {
             _ => None,
         });
         answered.map_or(0, |request| self.life.requests[request - 1].taken)
+    }
+
+    // ── rights ──────────────────────────────────────────────────────────────────────────────────────────
+
+    /// No event that was ordered after the registry heard of it, unless the socket asked again since; and in
+    /// the end nobody is in without a right. Nobody is put out who has another one.
+    fn who_lost_his_right_is_out(&self) -> Verdict {
+        for (number, lost) in self.world.withdrawals.iter().enumerate() {
+            if self.loses_by(lost) {
+                let stays = self.stays.iter().filter(|stay| stay.room == Room::Topic(lost.topic));
+                let before = |stay: &&Stay| self.began_before_change(stay, number);
+                for stay in stays.filter(before) {
+                    self.fail(stay.last <= lost.taken, "an event after the right was gone")?;
+                }
+            }
+        }
+        for (index, entry) in self.journal.iter().enumerate() {
+            let Word::Lost(Room::Topic(topic)) = entry.word else { continue };
+            let was_in = self.stays.iter().any(|stay| stay.room == Room::Topic(topic) && stay.to == index);
+            self.fail(was_in, "put out of a room that it was not in")?;
+            let mut lost = self.world.withdrawals.iter().filter(|lost| lost.topic == topic);
+            self.fail(lost.any(|lost| self.loses_by(lost)), "put out though its right stands")?;
+        }
+        let mut rooms = self.stays.iter().filter(|stay| stay.open).map(|stay| stay.room);
+        let without = rooms.find(
+            |room| matches!(room, Room::Topic(topic) if !self.world.store.lets(self.life, *topic)),
+        );
+        self.fail(without.is_none() || self.life.died.is_some(), "in a room without a right to it")
+    }
+
+    fn loses_by(&self, lost: &Withdrawal) -> bool {
+        lost.from.is_none_or(|user| user == self.life.user) && !(lost.claims_stand && self.life.claims())
+    }
+
+    /// Whether the first of the requests that a stay answers was handled before this change of rights.
+    fn began_before_change(&self, stay: &Stay, number: usize) -> bool {
+        let answered = self.journal[stay.from..].iter().find_map(|entry| match entry.word {
+            Word::Done { request, .. } => Some(request),
+            _ => None,
+        });
+        answered.is_some_and(|request| self.life.requests[request - 1].told <= number)
     }
 
     // ── snapshots ───────────────────────────────────────────────────────────────────────────────────────

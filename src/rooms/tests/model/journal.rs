@@ -9,6 +9,8 @@ pub enum Word {
     Snapshot(String),
     Subscribed(Room),
     Unsubscribed(Room),
+    /// Put out: its right is gone.
+    Lost(Room),
     Refused(Room, String),
     /// An ack by its request's number, with the room of the answer, and whether that was `subscribed`.
     Done {
@@ -42,6 +44,7 @@ fn word(text: &str) -> Word {
         ["snapshot", value] => Word::Snapshot(value.to_owned()),
         ["subscribed", name] => Word::Subscribed(room(name)),
         ["unsubscribed", "left", name] => Word::Unsubscribed(room(name)),
+        ["lost", name] => Word::Lost(room(name)),
         ["error", name, why] => Word::Refused(room(name), why.to_owned()),
         ["ack", request, _] => Word::Done { request: number(request), subscribed: true },
         ["ack", request, "left", _] => Word::Done { request: number(request), subscribed: false },
@@ -74,7 +77,7 @@ pub fn stays(journal: &[Entry], end: usize) -> Vec<Stay> {
     let mut all: Vec<Stay> = Vec::new();
     for (index, Entry { word, at }) in journal.iter().enumerate() {
         let ended = match word {
-            Word::Unsubscribed(room) => Some(*room),
+            Word::Unsubscribed(room) | Word::Lost(room) => Some(*room),
             Word::Refused(room, why) if why == "denied" => Some(*room),
             _ => None,
         };

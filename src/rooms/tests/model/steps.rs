@@ -44,6 +44,16 @@ pub enum Mood {
     Denied,
 }
 
+/// What the store says of a user's right to a topic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Grant {
+    Given,
+    /// Nothing: what a token claims counts.
+    Open,
+    /// Not even that counts.
+    Barred,
+}
+
 /// One thing moves. Where several could, the number says which.
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -65,6 +75,8 @@ pub enum Step {
     CommitNotes(usize),
     /// The writer commits a change of owner.
     Owner(usize, Option<usize>),
+    /// The writer commits a change of rights to a topic: a user's, or everybody's.
+    Right(usize, Option<usize>, Grant),
     /// The writer reads what a user owns.
     Load(usize),
     /// The registry hears the oldest of the writer's reports.
@@ -112,7 +124,11 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..8usize).prop_map(Step::Post),
     ];
     let owner = prop_oneof![3 => (0..USERS).prop_map(Some), 1 => Just(None)];
+    let grant = prop_oneof![2 => Just(Grant::Given), 1 => Just(Grant::Open), 1 => Just(Grant::Barred)];
+    let whom = prop_oneof![4 => (0..USERS).prop_map(Some), 1 => Just(None)];
+    let right = (0..TOPICS, whom, grant).prop_map(|(topic, whom, grant)| Step::Right(topic, whom, grant));
     let store = prop_oneof![
+        2 => right,
         4 => (0..TOPICS).prop_map(Step::CommitState),
         3 => (1..4usize).prop_map(Step::CommitNotes),
         1 => (0..TOPICS, owner).prop_map(|(topic, to)| Step::Owner(topic, to)),

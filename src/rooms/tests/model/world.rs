@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use proptest::test_runner::TestCaseError;
 
 use super::super::house::*;
-use super::steps::{LANES, Mood, Room, SEATS, Step, TOPICS, What};
+use super::steps::{Grant, LANES, Mood, Room, SEATS, Step, TOPICS, USERS, What};
 use crate::ids::{Place, Uid};
 use crate::rooms::ledger::{Confirmed, Limits};
-use crate::rooms::request::{CaughtUp, Found, ReadAnswer};
+use crate::rooms::request::{CaughtUp, Found, ReadAnswer, Right};
 use crate::rooms::{Publication, RoomName, State};
 
 pub type Verdict = Result<(), TestCaseError>;
@@ -45,6 +45,18 @@ pub struct Request {
     pub act: Act,
     /// How many events were ordered when the registry handled it.
     pub taken: usize,
+    /// How many changes of rights the registry had been told of by then.
+    pub told: usize,
+}
+
+/// A change of rights, as the registry was told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Withdrawal {
+    pub topic: usize,
+    pub from: Option<usize>,
+    pub claims_stand: bool,
+    /// How many events were ordered by then.
+    pub taken: usize,
 }
 
 /// One socket, from its birth on.
@@ -64,6 +76,11 @@ pub struct Life {
 }
 
 impl Life {
+    /// Whether its token claims every topic: those of the first lane do.
+    pub fn claims(&self) -> bool {
+        self.place.worker == 0
+    }
+
     /// Whether the registry has something to hear of it.
     fn is_waiting(&self) -> bool {
         self.handled < self.requests.len() || (self.died.is_some() && !self.buried)
@@ -74,6 +91,7 @@ enum Report {
     Confirmed(Confirmed),
     Aliases { room: RoomName, generation: u64, names: Vec<RoomName> },
     Moved { topic: usize, to: Option<usize> },
+    Withdrawn { topic: usize, from: Option<usize>, claims_stand: bool },
 }
 
 /// The database. A row's mark is its index and one.
@@ -81,6 +99,18 @@ pub struct Store {
     pub states: [Option<State>; TOPICS],
     pub rows: Vec<(usize, usize)>,
     owners: [Option<usize>; TOPICS],
+    grants: [[Grant; USERS]; TOPICS],
+}
+
+impl Store {
+    /// Whether a socket may see a topic, by the store or by its token.
+    pub fn lets(&self, life: &Life, topic: usize) -> bool {
+        match self.grants[topic][life.user] {
+            Grant::Given => true,
+            Grant::Open => life.claims(),
+            Grant::Barred => false,
+        }
+    }
 }
 
 pub struct World {
@@ -93,6 +123,7 @@ pub struct World {
     /// Owners as the registry has been told.
     told: [Option<usize>; TOPICS],
     pub owners_changed: bool,
+    pub withdrawals: Vec<Withdrawal>,
     states: [Option<(State, u64)>; TOPICS],
     notes: VecDeque<(u64, usize, To)>,
     reports: VecDeque<Report>,
@@ -138,11 +169,17 @@ impl World {
             house: House::new(LANES, limits),
             events: Vec::new(),
             lives: Vec::new(),
-            store: Store { states: initial_states(), rows: Vec::new(), owners },
+            store: Store {
+                states: initial_states(),
+                rows: Vec::new(),
+                owners,
+                grants: [[Grant::Given; USERS]; TOPICS],
+            },
             limits,
             seats: [None; SEATS],
             told: owners,
             owners_changed: false,
+            withdrawals: Vec::new(),
             states: [None, None],
             notes: VecDeque::new(),
             reports: VecDeque::new(),
@@ -165,6 +202,7 @@ impl World {
             Step::CommitState(topic) => self.commit_state(topic),
             Step::CommitNotes(count) => (0..count).for_each(|_| self.commit_note()),
             Step::Owner(topic, to) => self.change_owner(topic, to),
+            Step::Right(topic, whom, grant) => self.change_rights(topic, whom, grant),
             Step::Load(which) => self.load(which),
             Step::Told => self.hear_report(),
             Step::Wait(ms) => self.house.now += ms,
@@ -178,7 +216,7 @@ impl World {
 
     fn ask(&mut self, seat: usize, act: Act) {
         let life = self.seats[seat].unwrap_or_else(|| self.be_born(seat));
-        self.lives[life].requests.push(Request { act, taken: 0 });
+        self.lives[life].requests.push(Request { act, taken: 0, told: 0 });
     }
 
     fn be_born(&mut self, seat: usize) -> usize {
@@ -211,7 +249,7 @@ impl World {
             self.house.ledger.gone(life.place.uid);
             return Ok(());
         };
-        request.taken = self.events.len();
+        (request.taken, request.told) = (self.events.len(), self.withdrawals.len());
         life.handled += 1;
         let (place, act, ack) = (life.place, request.act, life.handled as u32);
         match act {
@@ -225,11 +263,14 @@ impl World {
     }
 
     fn how(&self, life: usize, room: Room) -> How {
-        let Room::User(user) = room else { return How::default() };
         let life = &self.lives[life];
+        let Room::User(user) = room else {
+            let right = Right { user: user(life.user).into(), claimed: life.claims() };
+            return How { right: Some(right), ..How::default() };
+        };
         let ids = life.initial.iter().map(|number| number.to_string().into()).collect();
         let caught_up = (life.user == user).then_some(CaughtUp { mark: life.mark, ids });
-        How { unread: false, optional: true, aliases: Some(Vec::new()), caught_up }
+        How { optional: true, aliases: Some(Vec::new()), caught_up, ..How::default() }
     }
 
     fn keeps_limits(&self, uid: Uid) -> Verdict {
@@ -322,6 +363,22 @@ impl World {
         }
     }
 
+    fn change_rights(&mut self, topic: usize, whom: Option<usize>, grant: Grant) {
+        let users = (0..USERS).filter(|user| whom.is_none_or(|whom| whom == *user));
+        users.for_each(|user| self.store.grants[topic][user] = grant);
+        if grant != Grant::Given {
+            let claims_stand = grant == Grant::Open;
+            self.reports.push_back(Report::Withdrawn { topic, from: whom, claims_stand });
+        }
+    }
+
+    fn withdraw(&mut self, of: usize, from: Option<usize>, claims_stand: bool) {
+        let taken = self.events.len();
+        self.withdrawals.push(Withdrawal { topic: of, from, claims_stand, taken });
+        let from = from.map(user);
+        self.house.withdraw(&topic(of), from.as_deref(), claims_stand);
+    }
+
     fn load(&mut self, which: usize) {
         if self.house.loads.is_empty() {
             return;
@@ -340,10 +397,15 @@ impl World {
             Some(Report::Aliases { room, generation, names }) => {
                 self.house.step(|ledger, now, out| ledger.loaded(&room, generation, Some(names), now, out));
             }
+            Some(Report::Withdrawn { topic, from, claims_stand }) => {
+                self.withdraw(topic, from, claims_stand);
+            }
             Some(Report::Moved { topic, to }) => {
                 self.told[topic] = to;
                 let to: Option<RoomName> = to.map(|to| user(to).into());
-                self.house.step(|ledger, _, _| ledger.move_alias(&owner(topic).into(), to.as_ref()));
+                self.house.step(|ledger, now, out| {
+                    ledger.move_alias(&owner(topic).into(), to.as_ref(), now, out);
+                });
             }
         }
     }
@@ -368,7 +430,9 @@ impl World {
 
     fn look_up(&self, read: &OpenRead) -> ReadAnswer {
         if let Some(topic) = (0..TOPICS).find(|number| *topic(*number) == *read.room) {
-            return found(self.store.states[topic].clone());
+            let asker = self.lives.iter().find(|life| life.place.uid == read.uid);
+            let may = asker.is_some_and(|life| self.store.lets(life, topic));
+            return if may { found(self.store.states[topic].clone()) } else { ReadAnswer::Denied };
         }
         let own = self.lives.iter().find(|life| life.place.uid == read.uid).map(|life| life.user);
         let Some(own) = own.filter(|own| *user(*own) == *read.room) else {

@@ -1,0 +1,179 @@
+//! Writes the read model, and tells the registry whose rights and owner copies a change moves. It is told on
+//! the writer's thread, after the commit and in the order of commits, before whoever asked has his answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::rt::time::timeout;
+use smallvec::smallvec;
+use tokio::sync::oneshot;
+
+use super::error::ApiError;
+use crate::auth::Participation;
+use crate::bridge::journal::ToRegistry;
+use crate::client::answers::lost_right;
+use crate::events::route::{campaign_room, owner_alias, user_room};
+use crate::rooms::ledger::{Claim, Withdrawn};
+use crate::rooms::registry::{FromStore, Publish};
+use crate::rooms::{Permits, Publication, Publications, State};
+use crate::store::record::PutReply;
+use crate::store::{
+    Campaign, CampaignChange, CampaignPut, CampaignWrite, ParticipantChange, Record, Store, StoreError,
+};
+
+/// The read model, as the calls see it.
+pub struct ReadModel {
+    /// Where it is.
+    pub store: Store,
+    /// Orders a status that is set here among the events.
+    pub publisher: actix::Recipient<Publish<Record>>,
+    /// Hears whose rights have changed.
+    pub registry: ToRegistry,
+    /// What may be in flight.
+    pub permits: Permits,
+    /// How long the database may take.
+    pub patience: Duration,
+}
+
+impl ReadModel {
+    /// A campaign as a whole; none where the store does not know it.
+    ///
+    /// # Errors
+    /// The store cannot answer.
+    pub async fn get(&self, id: &str) -> Result<Option<Campaign>, ApiError> {
+        let (tell, told) = oneshot::channel();
+        self.store.whole_campaign(id, move |found| drop(tell.send(found)));
+        self.wait(told).await
+    }
+
+    /// Replaces a campaign, by way of the registry: the status gets its place among the events, so that no
+    /// snapshot shows an older one afterwards.
+    ///
+    /// # Errors
+    /// The store cannot answer in time; it may write it later all the same.
+    pub async fn put(&self, write: CampaignWrite) -> Result<CampaignChange, ApiError> {
+        let (tell, told) = oneshot::channel();
+        let (id, registry) = (write.id.clone(), Arc::clone(&self.registry));
+        let reply = PutReply::new(move |end: Result<CampaignChange, StoreError>| {
+            if let Ok(change) = &end {
+                put_done(&registry, &id, change);
+            }
+            drop(tell.send(end)); // a caller that has gone needs no answer
+        });
+        let permit = self.permits.take(1, 0);
+        self.publisher.do_send(Publish(Publications { list: vec![publication(write, reply)], permit }));
+        self.wait(told).await
+    }
+
+    /// Deletes a campaign and who takes part.
+    ///
+    /// # Errors
+    /// As [`ReadModel::put`].
+    pub async fn delete(&self, id: &str) -> Result<CampaignChange, ApiError> {
+        let (tell, told) = oneshot::channel();
+        let (campaign, registry) = (id.to_owned(), Arc::clone(&self.registry));
+        self.store.delete_campaign(id, move |end| {
+            if let Ok(change) = &end {
+                delete_done(&registry, &campaign, change);
+            }
+            drop(tell.send(end));
+        });
+        self.wait(told).await
+    }
+
+    /// Adds a participant (again), or removes him.
+    ///
+    /// # Errors
+    /// As [`ReadModel::put`].
+    pub async fn set_participant(&self, id: &str, user: &str, present: bool) -> Result<(), ApiError> {
+        let (tell, told) = oneshot::channel();
+        let (campaign, whose, registry) = (id.to_owned(), user.to_owned(), Arc::clone(&self.registry));
+        self.store.set_participant(id, user, present, move |end| {
+            if let Ok(change) = &end {
+                participant_done(&registry, &campaign, &whose, present, change);
+            }
+            drop(tell.send(end));
+        });
+        self.wait(told).await.map(drop)
+    }
+
+    async fn wait<T>(&self, told: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, ApiError> {
+        match timeout(self.patience, told).await {
+            Ok(Ok(Ok(answer))) => Ok(answer),
+            Ok(Ok(Err(error))) => {
+                log::warn!("a call to the read model failed: {error}");
+                Err(ApiError::Unavailable)
+            }
+            Ok(Err(_)) | Err(_) => Err(ApiError::Unavailable),
+        }
+    }
+}
+
+/// Nothing for clients: a place in the order, a state and a record.
+fn publication(write: CampaignWrite, reply: PutReply) -> Publication<Record> {
+    let status = write.status.as_deref().zip(write.status_at);
+    Publication {
+        event: None,
+        rooms: smallvec![campaign_room(&write.id)],
+        state: status.map(|(value, time)| State { time, value: value.into() }),
+        item: None,
+        record: Some(Record::Campaign(Box::new(CampaignPut { write, reply }))),
+        except: None,
+    }
+}
+
+// ── whose rights a change moves ─────────────────────────────────────────────────────────────────────────────
+
+fn put_done(registry: &ToRegistry, campaign: &str, change: &CampaignChange) {
+    let before = change.previous_owner.as_ref().map(|(owner, _)| owner);
+    if before == change.owner.as_ref() {
+        return;
+    }
+    move_copies(registry, campaign, change.owner.as_deref());
+    if let Some((owner, part)) = &change.previous_owner
+        && *part != Participation::Active
+    {
+        withdraw(registry, campaign, Some(owner), *part == Participation::Unknown);
+    }
+}
+
+fn delete_done(registry: &ToRegistry, campaign: &str, change: &CampaignChange) {
+    if change.previous_owner.is_some() {
+        move_copies(registry, campaign, None);
+    }
+    withdraw(registry, campaign, None, true);
+    if let Some((owner, Participation::Removed)) = &change.previous_owner {
+        withdraw(registry, campaign, Some(owner), false);
+    }
+}
+
+fn participant_done(
+    registry: &ToRegistry,
+    campaign: &str,
+    user: &str,
+    present: bool,
+    change: &ParticipantChange,
+) {
+    if change.owner.is_none() {
+        let (alias, room) = (owner_alias(campaign), user_room(user));
+        tell(registry, FromStore::Claim(Claim { alias, room, counts: present }));
+    }
+    if !present && change.owner.as_deref() != Some(user) {
+        withdraw(registry, campaign, Some(user), false);
+    }
+}
+
+fn move_copies(registry: &ToRegistry, campaign: &str, to: Option<&str>) {
+    tell(registry, FromStore::AliasMoved { alias: owner_alias(campaign), to: to.map(user_room) });
+}
+
+fn withdraw(registry: &ToRegistry, campaign: &str, from: Option<&str>, claims_stand: bool) {
+    let (room, told) = (campaign_room(campaign), Arc::new(lost_right(campaign)));
+    tell(registry, FromStore::Withdrawn(Withdrawn { room, from: from.map(Into::into), claims_stand, told }));
+}
+
+fn tell(registry: &ToRegistry, what: FromStore) {
+    if let Some(registry) = registry.get() {
+        registry.do_send(what);
+    }
+}
