@@ -43,8 +43,6 @@ pub async fn metrics(api: web::Data<Api>) -> HttpResponse {
         metrics.queue_depth.with_label_values(&["outbox"]).set(relay.waiting() as i64);
     }
     let depth = |queue: &str, items: usize| metrics.queue_depth.with_label_values(&[queue]).set(items as i64);
-    let asked = &metrics.database_statements;
-    asked.inc_by(api.shared.store.statements().saturating_sub(asked.get()));
     depth("store_writes", api.shared.store.depth());
     depth("store_reads", api.shared.store.reading());
     depth("events_in_flight", api.shared.permits.in_flight().0);

@@ -1,12 +1,8 @@
 //! One connection to either database, and how it is opened.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use diesel::connection::{
-    AnsiTransactionManager, InstrumentationEvent, SimpleConnection, TransactionManager,
-};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::r2d2::{ManageConnection, R2D2Connection};
 use diesel::result::QueryResult;
 use diesel::{Connection, ConnectionError, PgConnection, SqliteConnection};
@@ -105,37 +101,18 @@ impl AnyConnection {
 pub(super) struct Manager {
     url: String,
     timeout: Duration,
-    /// Statements that its connections have begun, transactions' own among them.
-    statements: Arc<AtomicU64>,
 }
 
 impl Manager {
     pub(super) fn new(url: &str, timeout: Duration) -> Manager {
-        Manager { url: url.to_owned(), timeout, statements: Arc::default() }
-    }
-
-    /// The counter of its connections' statements.
-    pub(super) fn statements(&self) -> &Arc<AtomicU64> {
-        &self.statements
-    }
-
-    fn count_statements(&self, conn: &mut AnyConnection) {
-        let statements = Arc::clone(&self.statements);
-        conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-            if matches!(event, InstrumentationEvent::StartQuery { .. }) {
-                statements.fetch_add(1, Ordering::Relaxed);
-            }
-        });
+        Manager { url: url.to_owned(), timeout }
     }
 
     /// A connection whose statements end within the timeout.
     pub(super) fn open(&self) -> Result<AnyConnection, StoreError> {
         let target = Target::parse(&self.url, self.timeout)?;
         let limits = postgres_limits(&self.url, self.timeout);
-        let mut conn =
-            open(&target, self.timeout, &limits).map_err(|message| target.explain(&message))?;
-        self.count_statements(&mut conn);
-        Ok(conn)
+        open(&target, self.timeout, &limits).map_err(|message| target.explain(&message))
     }
 
     /// The file, where it is SQLite's.

@@ -1,7 +1,6 @@
 //! The store as the rest of the hub sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::Connection as _;
@@ -96,7 +95,7 @@ pub struct Initial {
     pub campaigns: Vec<CampaignRow>,
     /// Unread notifications, newest first, at most 10.
     pub notifications: Vec<StoredNotification>,
-    /// The greatest `seq` of all notifications at that moment.
+    /// The greatest `seq` of the user's notifications at that moment.
     pub mark: i64,
 }
 
@@ -112,7 +111,6 @@ struct Inner {
     health: Arc<Health>,
     readers: Readers,
     ended: Vec<String>,
-    statements: Arc<AtomicU64>,
 }
 
 impl Drop for Inner {
@@ -146,7 +144,6 @@ impl Store {
         bounds: Bounds,
     ) -> Store {
         let manager = options.manager();
-        let statements = Arc::clone(manager.statements());
         let queue = Arc::new(Queue::new(bounds));
         let health = Arc::new(Health::new(options.timeout));
         let writer = Writer::new(queue.clone(), health.clone(), manager.clone(), Box::new(confirm));
@@ -156,7 +153,7 @@ impl Store {
             .spawn(move || writer.run())
             .expect("the operating system gives a thread");
         let readers = Readers::start(manager, options.pool_size, options.timeout);
-        Store(Arc::new(Inner { queue, health, readers, ended: options.ended_statuses, statements }))
+        Store(Arc::new(Inner { queue, health, readers, ended: options.ended_statuses }))
     }
 
     /// Reads what a connect is told.
@@ -317,11 +314,6 @@ impl Store {
     /// Writes that were refused because too much waited, since the start.
     pub fn overflowed(&self) -> u64 {
         self.0.queue.overflowed()
-    }
-
-    /// Statements that readers and writer have begun, since the start; a transaction's own among them.
-    pub fn statements(&self) -> u64 {
-        self.0.statements.load(Ordering::Relaxed)
     }
 
     /// Rows that the database refused for what they hold, since the start.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use diesel::dsl::max;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
 
 use super::campaigns;
 use super::connection::AnyConnection;
@@ -21,7 +20,7 @@ const INITIAL: i64 = 10;
 const UNREAD: i64 = 1_000;
 
 /// A notification as it stands in the store.
-#[derive(Clone, PartialEq, Eq, Debug, QueryableByName)]
+#[derive(Clone, PartialEq, Eq, Debug, Queryable, Selectable)]
 #[diesel(table_name = notifications)]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5's `notification`")]
 pub struct StoredNotification {
@@ -45,7 +44,7 @@ pub struct StoredNotification {
 pub struct Unread {
     /// The notifications.
     pub items: Vec<StoredNotification>,
-    /// The greatest `seq` of all when they were read: where to go on.
+    /// The greatest `seq` of the user's notifications when they were read: where to go on.
     pub mark: i64,
 }
 
@@ -176,31 +175,27 @@ fn seq_of(conn: &mut AnyConnection, user: &str, id: &str) -> QueryResult<i64> {
         .first(conn)
 }
 
-/// The greatest number of all, 0 where there are none. It serves every user as a mark: numbers are given in
-/// the order of commits, so whatever comes later is beyond it. The greatest of one user's would need him to
-/// be found first, and PostgreSQL may look for it from the newest row of the table backwards.
-fn mark(conn: &mut AnyConnection) -> QueryResult<i64> {
-    let greatest: Option<i64> = notifications::table.select(max(notifications::seq)).first(conn)?;
+/// The greatest number among a user's notifications; 0 where there are none.
+fn mark(conn: &mut AnyConnection, user: &str) -> QueryResult<i64> {
+    let greatest: Option<i64> = notifications::table
+        .filter(notifications::user_id.eq(user))
+        .select(max(notifications::seq))
+        .first(conn)?;
     Ok(greatest.unwrap_or(0))
 }
-
-/// Compared as pairs, user and number can be looked up in the index of the unread and nowhere else. With
-/// `user_id = $1 AND seq > $2` both databases may, by their statistics, go through the table in the order of
-/// `seq` until they have found enough, which for somebody with few is never.
-const PENDING: &str = "SELECT seq, id, type AS kind, title, message, action_url, metadata, campaign_id, \
-     created_at, read_at FROM notifications WHERE read_at IS NULL \
-     AND (user_id, seq) > ($1, $2) AND (user_id, seq) <= ($1, $3) \
-     ORDER BY user_id DESC, seq DESC LIMIT $4";
 
 /// The newest unread after `since`, newest first; the mark is read before them and bounds them, so that
 /// none is both behind the mark and left out.
 fn newest(conn: &mut AnyConnection, user: &str, since: i64, limit: i64) -> QueryResult<Unread> {
-    let mark = mark(conn)?.max(since);
-    let items = diesel::sql_query(PENDING)
-        .bind::<Text, _>(user)
-        .bind::<BigInt, _>(since)
-        .bind::<BigInt, _>(mark)
-        .bind::<BigInt, _>(limit)
+    let mark = mark(conn, user)?.max(since);
+    let items = notifications::table
+        .filter(notifications::user_id.eq(user))
+        .filter(notifications::read_at.is_null())
+        .filter(notifications::seq.gt(since))
+        .filter(notifications::seq.le(mark))
+        .order(notifications::seq.desc())
+        .limit(limit)
+        .select(StoredNotification::as_select())
         .load(conn)?;
     Ok(Unread { items, mark })
 }

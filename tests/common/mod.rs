@@ -63,12 +63,11 @@ pub enum Database {
 /// Each function becomes two tests: on SQLite and on PostgreSQL.
 #[macro_export]
 macro_rules! on_both {
-    ($($(#[$attribute:meta])* fn $name:ident($database:ident: Database) $body:block)*) => {$(
+    ($(fn $name:ident($database:ident: Database) $body:block)*) => {$(
         mod $name {
             #[allow(unused_imports)]
             use super::*;
 
-            $(#[$attribute])*
             fn behaviour($database: Database) $body
 
             #[test]

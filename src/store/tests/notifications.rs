@@ -1,12 +1,7 @@
 //! Notifications, and the tables that others read or write.
 
-use std::sync::Mutex;
-
-use diesel::connection::InstrumentationEvent;
-
 use super::*;
 use crate::auth::Participation;
-use crate::store::connection::AnyConnection;
 
 on_both! {
     async fn other_writes_do_not_wait_for_the_statuses_turn(db) {
@@ -185,76 +180,5 @@ on_both! {
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), total, "each once");
-    }
-}
-
-/// The statements that `run` asks of a connection, as text without their binds.
-fn asked(db: &Db, run: impl FnOnce(&mut AnyConnection)) -> Vec<String> {
-    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
-    let note = heard.clone();
-    let mut conn = db.outside();
-    conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-        if let InstrumentationEvent::StartQuery { query, .. } = event {
-            let text = query.to_string();
-            note.lock().unwrap().push(text.split(" -- binds").next().unwrap().to_owned());
-        }
-    });
-    run(&mut conn);
-    drop(conn);
-    heard.lock().unwrap().clone()
-}
-
-/// How the database goes about a statement whose binds are a user and then numbers.
-fn plan(db: &Db, statement: &str) -> String {
-    #[derive(QueryableByName)]
-    struct Line {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        detail: String,
-    }
-    let mut text = statement.to_owned();
-    for (n, value) in ["'u7'", "0", "9223372036854775807", "10"].into_iter().enumerate() {
-        text = text.replacen(['?'], value, 1).replace(&format!("${}", n + 1), value);
-    }
-    let explain = match db.kind {
-        Kind::Sqlite => format!("EXPLAIN QUERY PLAN {text}"),
-        // as a table, so that its lines have a name
-        Kind::Postgres => {
-            db.sql("CREATE OR REPLACE FUNCTION plan_of(q text) RETURNS SETOF text LANGUAGE plpgsql AS \
-                    $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN ' || q; END $$");
-            format!("SELECT detail FROM plan_of($q${text}$q$) AS lines(detail)")
-        }
-    };
-    let lines: Vec<Line> = diesel::sql_query(explain).load(&mut db.outside()).unwrap();
-    let lines: Vec<String> = lines.into_iter().map(|line| line.detail).collect();
-    lines.join("\n")
-}
-
-on_both! {
-    async fn what_a_connect_asks_of_notifications_is_answered_by_an_index_alone(db) {
-        // enough that a scan, and a sort of what is unread, would be dearer
-        let (rows, text) = match db.kind {
-            Kind::Sqlite => ("WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 19999)", "FROM n"),
-            Kind::Postgres => ("", "FROM generate_series(0, 19999) AS n(n)"),
-        };
-        db.sql(&format!(
-            "{rows} INSERT INTO notifications (id, user_id, type, title, message, created_at, read_at)
-             SELECT 'n' || n, 'u' || (n % 20), 'info', 't', 'm', n, CASE WHEN n % 3 = 0 THEN NULL ELSE n END {text}"
-        ));
-        db.sql("ANALYZE");
-        let mut statements = asked(db, |conn| drop(crate::store::notifications::initial(conn, "u7").unwrap()));
-        let since = asked(db, |conn| drop(crate::store::notifications::unread_since(conn, "u7", 5).unwrap()));
-        statements.extend(since);
-        assert_eq!(statements.len(), 4, "{statements:?}");
-        for statement in &statements {
-            let plan = plan(db, statement);
-            let of_table = ["notifications_pkey", "SEARCH notifications", "USING INDEX notifications_unread"];
-            let (pending, fits) = match statement.contains("IS NULL") {
-                true => (true, plan.contains("notifications_unread")),
-                false => (false, of_table.iter().any(|how| plan.contains(how))),
-            };
-            let dear = ["SCAN notifications", "Seq Scan", "Sort", "TEMP B-TREE", "Filter"];
-            assert!(fits && !dear.iter().any(|dear| plan.contains(dear)), "{pending} {statement}\n{plan}");
-        }
-        assert_eq!(statements.iter().filter(|one| one.contains("IS NULL")).count(), 2);
     }
 }
