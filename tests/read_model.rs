@@ -224,8 +224,13 @@ on_both! {
 #[test]
 fn admins_holders_of_publish_and_api_keys_may_and_nobody_else() {
     let server = TestServer::builder().set("auth.api_keys", KEY).start();
-    let calls = [("PUT", "/c1"), ("GET", "/c1"), ("PUT", "/c1/participants/u1"), ("DELETE", "/c1/participants/u1"),
-        ("DELETE", "/c1")];
+    let calls = [
+        ("PUT", "/c1"),
+        ("GET", "/c1"),
+        ("PUT", "/c1/participants/u1"),
+        ("DELETE", "/c1/participants/u1"),
+        ("DELETE", "/c1"),
+    ];
     let call = |method: &str, path: &str, headers: &[(&str, &str)]| {
         let body = if (method, path) == ("PUT", "/c1") { "{}" } else { "" };
         http::call(method, &server.url(&format!("/api/v1/campaigns{path}")), headers, body)
@@ -236,11 +241,16 @@ fn admins_holders_of_publish_and_api_keys_may_and_nobody_else() {
     for (method, path) in calls {
         assert_error(&call(method, path, &[]), 401, "auth_failed");
         assert_error(&call(method, path, &[("Authorization", &wrong)]), 401, "auth_failed");
-        assert_error(&call(method, path, &[("X-Api-Key", "another-key-which-is-not-configured")]), 401, "auth_failed");
+        assert_error(
+            &call(method, path, &[("X-Api-Key", "another-key-which-is-not-configured")]),
+            401,
+            "auth_failed",
+        );
         assert_error(&call(method, path, &[("Authorization", &weak)]), 403, "access_denied");
     }
     let (boss, backend) = (bearer(admin("a")), bearer(publisher()));
-    for header in [("Authorization", boss.as_str()), ("Authorization", backend.as_str()), ("X-Api-Key", KEY)] {
+    for header in [("Authorization", boss.as_str()), ("Authorization", backend.as_str()), ("X-Api-Key", KEY)]
+    {
         for (method, path) in calls {
             let status = call(method, path, &[header]).status;
             assert!((200..300).contains(&status), "{method} {path} {header:?}: {status}");

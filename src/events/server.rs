@@ -244,8 +244,13 @@ mod tests {
 
     #[test]
     fn initial_events_have_the_fields_of_the_contract() {
-        let campaign =
-            InitialCampaign { campaign_id: "c", name: None, status: Some("A"), role: Role::Owner, metadata: None };
+        let campaign = InitialCampaign {
+            campaign_id: "c",
+            name: None,
+            status: Some("A"),
+            role: Role::Owner,
+            metadata: None,
+        };
         let expected =
             json!({"campaignId": "c", "name": null, "status": "A", "role": "owner", "metadata": null});
         assert_eq!(json(&campaign), expected);

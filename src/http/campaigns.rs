@@ -173,10 +173,10 @@ mod tests {
 
     #[test]
     fn what_is_left_out_or_null_is_not_there_and_the_time_is_now() {
-        let nothing =
-            CampaignWrite { id: "c|1".into(), status_at: Some(NOW), ..CampaignWrite::default() };
+        let nothing = CampaignWrite { id: "c|1".into(), status_at: Some(NOW), ..CampaignWrite::default() };
         assert_eq!(read("{}"), Ok(nothing.clone()));
-        let nulls = r#"{"campaignId":null,"name":null,"status":null,"statusAt":null,"ownerId":null,"metadata":null}"#;
+        let nulls =
+            r#"{"campaignId":null,"name":null,"status":null,"statusAt":null,"ownerId":null,"metadata":null}"#;
         assert_eq!(read(nulls), Ok(nothing));
     }
 

@@ -275,9 +275,8 @@ impl Store {
         reply: impl FnOnce(Result<ParticipantChange, StoreError>) + Send + 'static,
     ) {
         let (campaign, user) = (campaign.to_owned(), user.to_owned());
-        let query = move |conn: &mut AnyConnection| {
-            read_model::set_participant(conn, &campaign, &user, present)
-        };
+        let query =
+            move |conn: &mut AnyConnection| read_model::set_participant(conn, &campaign, &user, present);
         self.change(None, query, reply);
     }
 

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use diesel::result::QueryResult;
 
 use super::behind::Behind;
-use super::{Confirmed, StoreError};
 use super::connection::AnyConnection;
 use super::connections::ConnectionEvent;
 use super::notifications::NotificationWrite;
 use super::record::NotificationRow;
 use super::statuses::StatusWrite;
+use super::{Confirmed, StoreError};
 
 /// Statuses and connection events are committed at most this often.
 const SLOW_EVERY: Duration = Duration::from_millis(50);

@@ -101,7 +101,10 @@ fn who_asks_after_it_is_judged_by_what_is_read_then() {
     house.join(socket, ROOM, 2, how("u", false)); // added again
     house.settle();
     house.answer(found(None));
-    assert_eq!(house.said(socket), ["lost topic:c", "snapshot nothing", "subscribed topic:c", "ack 2 topic:c"]);
+    assert_eq!(
+        house.said(socket),
+        ["lost topic:c", "snapshot nothing", "subscribed topic:c", "ack 2 topic:c"]
+    );
     assert!(house.is_live(socket, ROOM));
 }
 

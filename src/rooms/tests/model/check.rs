@@ -282,9 +282,8 @@ impl Told<'_> {
             self.fail(lost.any(|lost| self.loses_by(lost)), "put out though its right stands")?;
         }
         let mut rooms = self.stays.iter().filter(|stay| stay.open).map(|stay| stay.room);
-        let without = rooms.find(
-            |room| matches!(room, Room::Topic(topic) if !self.world.store.lets(self.life, *topic)),
-        );
+        let without = rooms
+            .find(|room| matches!(room, Room::Topic(topic) if !self.world.store.lets(self.life, *topic)));
         self.fail(without.is_none() || self.life.died.is_some(), "in a room without a right to it")
     }
 
