@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything sets itself up; see CONTRIBUTING.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long swarm fmt lint doc deny audit clean
+.PHONY: help setup run test test-long test-clients swarm fmt lint doc deny audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test: setup ## all tests, with servers of their own on free ports
 
 test-long: setup ## all tests and those that take over a minute
 	@scripts/test.sh long
+
+test-clients: setup ## real clients alone (CLIENTS="node java": some of them)
+	@scripts/clients.sh $(CLIENTS)
 
 swarm: setup ## 1000 clients, 10 000 events through Redis: each once and in order
 	@scripts/swarm.sh $(SWARM)
@@ -43,4 +46,5 @@ audit: ## known advisories; needs the network for their database
 
 clean: ## remove what was built and installed here
 	cargo clean
-	rm -rf tests/clients/*/node_modules roomcast.db roomcast.db-shm roomcast.db-wal roomcast.db-relay
+	rm -rf tests/clients/node_modules tests/clients/python/.venv tests/clients/java/build tests/clients/java/lib
+	rm -rf roomcast.db roomcast.db-shm roomcast.db-wal roomcast.db-relay

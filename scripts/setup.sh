@@ -32,6 +32,9 @@ if [ "$wanted" = test ]; then
   need redis-tools has redis-cli
   need postgresql postgres
   need chromium chromium
+  need python3-venv python3 -c 'import ensurepip, venv'
+  need default-jdk-headless has javac
+  need maven has mvn
 fi
 
 for tool in cargo node npm; do
@@ -52,14 +55,38 @@ if [ ${#missing[@]} -gt 0 ]; then
   quietly install -y --no-install-recommends "${missing[@]}"
 fi
 
+# newer MADE FROM: MADE was made of FROM as it is now
+newer() { [ "$1" -nt "$2" ]; }
+
+node_packages() {
+  # npm writes this file last
+  newer node_modules/.package-lock.json package-lock.json && return
+  echo "setup: installing the packages of tests/clients"
+  npm ci --no-audit --no-fund --loglevel=error
+}
+
+python_packages() (
+  cd python
+  newer .venv/installed requirements.txt && return
+  echo "setup: installing the packages of tests/clients/python"
+  rm -rf .venv
+  python3 -m venv .venv
+  .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+  touch .venv/installed
+)
+
+java_packages() (
+  cd java
+  newer lib/checked jars.sha256 && newer lib/checked pom.xml && return
+  echo "setup: installing the packages of tests/clients/java"
+  rm -rf lib
+  mvn --batch-mode --quiet org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory=lib
+  (cd lib && sha256sum --quiet --check ../jars.sha256 && touch checked)
+)
+
 if [ "$wanted" = test ]; then
-  for client in tests/clients/*/package-lock.json; do
-    [ -e "$client" ] || continue
-    folder=$(dirname "$client")
-    # npm writes this file last; it is older than the lock file where that has changed since
-    if [ ! "$folder/node_modules/.package-lock.json" -nt "$client" ]; then
-      echo "setup: installing the packages of $folder"
-      npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
-    fi
-  done
+  cd tests/clients
+  node_packages
+  python_packages
+  if has javac >/dev/null && has mvn >/dev/null; then java_packages; else echo "setup: no JDK: the Java client is left out"; fi
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests: the examples' own, real clients from their registries, the live page in a browser, then the
+# All tests: the examples' own, real clients from their registries (also in a browser), then the
 # library and the running hub. Each starts its own servers on free ports with throwaway data, and ends them.
 #
 #   scripts/test.sh         all but those marked #[ignore = "long"]
@@ -14,15 +14,8 @@ echo "── the code of documentation and examples"
 cargo test --doc
 cargo test --examples
 
-cargo build --bin roomcast
-export ROOMCAST_BIN
-ROOMCAST_BIN="$(target_dir)/debug/roomcast"
-
-echo "── socket.io-client v4 for Node"
-npm test --prefix tests/clients/node-v4 --silent
-
-echo "── the live page in Chromium"
-npm test --prefix tests/clients/browser --silent
+echo "── real clients"
+scripts/clients.sh
 
 if [ "${1:-}" = long ]; then
   echo "── a swarm of 1000 clients"

@@ -10,7 +10,8 @@ export class Echo {
     const echo = new Echo();
     echo.port = port ?? (await freePort());
     echo.url = `http://127.0.0.1:${echo.port}`;
-    const env = { PATH: process.env.PATH, RUST_LOG: "warn", PORT: `${echo.port}` };
+    // it pings often, and clients that share two cores with others are waited for
+    const env = { PATH: process.env.PATH, RUST_LOG: "warn", PORT: `${echo.port}`, PING_TIMEOUT: "20000" };
     echo.process = start(BINARY, [], { env });
     echo.process.stdout.resume();
     await until(() => echo.answers(), "the echo server answers");

@@ -3,7 +3,7 @@
 # to pass on and no registry has them, so they run where a checkout is given:
 #
 #   git clone --depth 1 https://github.com/socketio/socket.io /tmp/socket.io
-#   SOCKETIO_SUITES=/tmp/socket.io make test-suites
+#   SOCKETIO_SUITES=/tmp/socket.io make test-clients CLIENTS=suites
 #
 # ROOMCAST_ECHO_BIN names the echo server's binary. The suites have port 3000 in their text.
 set -euo pipefail

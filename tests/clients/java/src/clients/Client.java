@@ -14,6 +14,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
+import okhttp3.OkHttpClient;
 
 /** io.socket:socket.io-client, with what tests want to know of it. */
 final class Client {
@@ -32,6 +33,13 @@ final class Client {
         }
     }
 
+    // all clients of a program share one by default, with five requests at a time to a host: five polls
+    private static final OkHttpClient HTTP = new OkHttpClient.Builder().readTimeout(1, TimeUnit.MINUTES).build();
+
+    static {
+        HTTP.dispatcher().setMaxRequestsPerHost(HTTP.dispatcher().getMaxRequests());
+    }
+
     final Socket socket;
     final Way way;
     final List<List<Object>> log = new CopyOnWriteArrayList<>();
@@ -41,9 +49,12 @@ final class Client {
 
     Client(Way way, String url, Map<String, String> auth) {
         this.way = way;
-        socket = IO.socket(URI.create(url), IO.Options.builder()
+        IO.Options options = IO.Options.builder()
             .setTransports(way.transports).setAuth(auth).setForceNew(true)
-            .setReconnectionDelay(50).setReconnectionDelayMax(200).build());
+            .setReconnectionDelay(50).setReconnectionDelayMax(200).build();
+        options.callFactory = HTTP;
+        options.webSocketFactory = HTTP;
+        socket = IO.socket(URI.create(url), options);
         socket.onAnyIncoming(args -> log.add(plain(args)));
         socket.on(Socket.EVENT_CONNECT, args -> connects.incrementAndGet());
         socket.on(Socket.EVENT_DISCONNECT, args -> reasons.add(args[0]));
