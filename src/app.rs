@@ -425,6 +425,10 @@ impl Parts {
         while active.get() > 0 && tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        if sockets > 0 {
+            // a client between two polls comes for its last words
+            tokio::time::sleep(Duration::from_millis(500).min(most)).await;
+        }
     }
 
     /// Rows of the outbox that come now wait for another hub, or for the next start.

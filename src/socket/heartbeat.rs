@@ -75,14 +75,14 @@ impl Heartbeat {
             Beat::Client => (self.client_patience(), What::Silence { since: now }),
             Beat::None => return,
         };
-        self.put(after, Due { slot, uid, what });
+        self.put(now, after, Due { slot, uid, what });
     }
 
     /// Begins to wait until a client has been let in.
-    pub fn await_admission(&mut self, slot: Slot, uid: Uid) {
+    pub fn await_admission(&mut self, slot: Slot, uid: Uid, now: u64) {
         // a client has all of this time: here the tick after it is meant
         let after = self.options.auth_timeout_ms + self.options.tick_ms();
-        self.put(after, Due { slot, uid, what: What::Admission });
+        self.put(now, after, Due { slot, uid, what: What::Admission });
     }
 
     /// A client that pings has this long for the next one.
@@ -90,8 +90,11 @@ impl Heartbeat {
         self.options.interval_ms + self.options.timeout_ms
     }
 
-    fn put(&mut self, after_ms: u64, due: Due) {
-        let at = self.tick + (after_ms / self.options.tick_ms()).max(1);
+    /// `now` may be ahead of the last tick, where the worker is busy.
+    fn put(&mut self, now: u64, after_ms: u64, due: Due) {
+        let tick_ms = self.options.tick_ms();
+        let behind = now.saturating_sub(self.last_tick) / tick_ms;
+        let at = self.tick + behind + (after_ms / tick_ms).max(1);
         self.due.entry(at).or_default().push(due);
     }
 
@@ -120,12 +123,12 @@ impl Heartbeat {
         match due.what {
             What::Ping => {
                 outboxes.say(slot, self.ping[outboxes.dialect(slot) as usize].clone());
-                self.put(self.options.timeout_ms, Due { what: What::Answer { since: now }, ..due });
-                self.put(self.options.interval_ms, due);
+                self.put(now, self.options.timeout_ms, Due { what: What::Answer { since: now }, ..due });
+                self.put(now, self.options.interval_ms, due);
             }
             What::Silence { since } if heard > since => {
                 let left = (heard + self.client_patience()).saturating_sub(now);
-                self.put(left, Due { what: What::Silence { since: heard }, ..due });
+                self.put(now, left, Due { what: What::Silence { since: heard }, ..due });
             }
             What::Answer { since } if heard >= since => {}
             What::Answer { .. } | What::Silence { .. } => {

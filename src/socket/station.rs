@@ -65,6 +65,6 @@ impl<N: Namespace> Station<N> {
 
     /// Begins to wait until a client has been let in.
     pub(super) fn await_admission(&self, place: Place) {
-        self.heartbeat.borrow_mut().await_admission(place.slot, place.uid);
+        self.heartbeat.borrow_mut().await_admission(place.slot, place.uid, clock::uptime_ms());
     }
 }

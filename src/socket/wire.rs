@@ -32,6 +32,11 @@ impl Wire {
         self.0.try_read(into)
     }
 
+    /// Says that nothing more will be written; what was written still arrives, and reading goes on.
+    pub fn shut(&self) {
+        let _ = socket2::SockRef::from(&self.0).shutdown(std::net::Shutdown::Write);
+    }
+
     /// Ready when a read may find something.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_read_ready(cx)

@@ -219,7 +219,9 @@ fn utf16_prefix(text: &str, mut units: usize) -> Option<usize> {
 fn text_or_base64(packet: Bytes, prefix: &[u8]) -> Result<Part, PayloadFault> {
     match packet.strip_prefix(prefix) {
         Some(base64) => {
-            let bytes = BASE64.decode(base64).map_err(|_| PayloadFault)?;
+            // the Java client breaks its base64 into lines, and ends it with one
+            let joined: Vec<u8> = base64.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+            let bytes = BASE64.decode(joined).map_err(|_| PayloadFault)?;
             Ok(Part::Binary(bytes.into()))
         }
         None if packet.is_empty() => Err(PayloadFault),

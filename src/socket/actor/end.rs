@@ -75,6 +75,15 @@ impl<N: Namespace> Socket<N> {
     fn say_close_frame(&mut self, reason: CloseReason, code: Option<u16>) -> bool {
         let engine = matches!(self.core.kind, Kind::SocketIo | Kind::EngineIo);
         let default = if engine && reason != CloseReason::TooBig { 1000 } else { reason.websocket_code() };
+        if engine && reason.farewell() == Farewell::Close && !reason.is_a_fault() && code.is_none() {
+            // okhttp (the Java client) reads no further than a close frame and waits for its own side to close:
+            // it would come back at its ping timeout only. The end of the stream says the same to everybody.
+            self.core.speak();
+            if let Link::Websocket(wire) = &self.link {
+                wire.shut();
+            }
+            return !self.core.outboxes.borrow().has_backlog(self.core.place.slot);
+        }
         let frame = websocket::close_frame(code.unwrap_or(default), reason.code());
         self.core.words.push(Word::Framed(frame));
         self.core.speak();

@@ -131,8 +131,9 @@ impl<N: Namespace> Socket<N> {
     /// unless it has nothing to be told. Returns whether nothing is left to be said.
     pub(super) fn say_last_words(&mut self, reason: CloseReason) -> bool {
         let slot = self.core.place.slot;
-        let left = reason == CloseReason::ClientLeft;
-        let packet = if left { engineio::NOOP } else { engineio::CLOSE };
+        // CLOSE makes python-socketio stay away, and socket.io-client 4 forget what came with it; the next
+        // poll, which finds no session, brings back who is to come back
+        let packet = if reason.is_a_fault() { engineio::CLOSE } else { engineio::NOOP };
         self.core.words.push(Word::Text(packet.to_owned()));
         self.core.speak();
         let records = self.core.outboxes.borrow_mut().take_records(slot);
