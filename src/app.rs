@@ -426,8 +426,12 @@ impl Parts {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         if sockets > 0 {
-            // a client between two polls comes for its last words
-            tokio::time::sleep(Duration::from_millis(500).min(most)).await;
+            // a client between two polls comes for its last words; the last answers are on their way
+            let last_words = &self.shared.metrics.last_words;
+            while last_words.get() > 0 && tokio::time::Instant::now() < end {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(250).min(most)).await;
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Metrics {
     pub slow_consumers: IntCounter,
     /// Bytes that peers have not taken yet.
     pub unsent_bytes: IntGauge,
+    /// Sessions that are over and whose clients have still to come and hear why.
+    pub last_words: IntGauge,
     /// Items in a bounded queue.
     pub queue_depth: IntGaugeVec,
     /// Items that a full queue refused.
@@ -86,6 +88,8 @@ impl Metrics {
             ),
             slow_consumers: make.counter("roomcast_slow_consumers_total", "Sockets closed for not reading."),
             unsent_bytes: make.gauge("roomcast_unsent_bytes", "Bytes that peers have not taken yet."),
+            last_words: make
+                .gauge("roomcast_last_words", "Polled sessions that are over and have still to be told why."),
             queue_depth: make.gauges("roomcast_queue_depth", "Items in a bounded queue.", "queue"),
             queue_overflow: make.counters(
                 "roomcast_queue_overflow_total",

@@ -294,6 +294,7 @@ impl<N: Namespace> Drop for Socket<N> {
     fn drop(&mut self) {
         // a handler that panicked did not get to it
         self.leave = None;
+        self.take_last_words();
         self.core.outboxes.borrow_mut().close(self.core.place.slot, self.core.place.uid);
     }
 }

@@ -1,6 +1,7 @@
 //! Polls and posts: a session over HTTP requests, whichever worker they came in on.
 
 use actix::Context;
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{Link, Phase, Socket};
@@ -43,13 +44,19 @@ impl<N: Namespace> Socket<N> {
     fn receive_late(&mut self, errand: Errand, ctx: &mut Context<Self>) {
         match errand {
             Errand::Poll(poll) if !self.last_words.is_empty() => {
-                let records = std::mem::take(&mut self.last_words);
+                let records = self.take_last_words();
                 let payload = payload::write(records, self.core.dialog);
                 self.core.outboxes.borrow().answer_late(poll, payload, &self.core.presence);
                 self.finish(ctx);
             }
             errand => errand.refuse(HandshakeError::SessionUnknown),
         }
+    }
+
+    /// What its client has still to be told, for the last time.
+    pub(super) fn take_last_words(&mut self) -> Bytes {
+        self.core.outboxes.borrow().count_last_words(-i64::from(!self.last_words.is_empty()));
+        std::mem::take(&mut self.last_words)
     }
 
     fn hear_poll(&mut self, poll: Poll, ctx: &mut Context<Self>) {
@@ -140,6 +147,7 @@ impl<N: Namespace> Socket<N> {
         // a poll that its client sent before it left may come in after it
         if !reason.is_a_fault() && reason != CloseReason::PingTimeout {
             self.last_words = records;
+            self.core.outboxes.borrow().count_last_words(i64::from(!self.last_words.is_empty()));
         }
         self.last_words.is_empty()
     }

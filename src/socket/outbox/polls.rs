@@ -62,6 +62,11 @@ impl Outboxes {
         let _ = poll.answer.send(Ok(answer(payload, &Polls::default(), presence, &self.metrics)));
     }
 
+    /// Counts sessions that are over and have still to be told why.
+    pub fn count_last_words(&self, more: i64) {
+        self.metrics.last_words.add(more);
+    }
+
     /// Ends the connection of an answer that its peer does not read: nothing else would.
     pub fn cut_answer_off(&mut self, slot: Slot) {
         let Some(polls) = self.polls(slot) else { return };
