@@ -110,11 +110,8 @@ over_both! {
 fn assert_shutdown_is_told(client: &mut TestClient, protocol: Protocol) {
     let error = client.wait_for("error");
     assert_eq!(error, json!({"code": "shutting_down", "message": "Server is shutting down"}));
-    let close = client.expect_close();
-    match protocol {
-        Protocol::SocketIo => assert_eq!(close.code, Some(1000)), // no DISCONNECT before it: the client comes back
-        Protocol::Plain => assert_eq!(close, Close { code: Some(1012), reason: "shutting_down".to_owned() }),
-    }
+    // no DISCONNECT before it: the client comes back
+    assert_eq!(client.expect_close(), protocol.close(1012, "shutting_down"));
 }
 
 #[test]

@@ -255,16 +255,15 @@ over_both! {
         let mut first = server.connect(protocol, &user("u1"));
         let mut second = TestClient::open(&server, protocol);
         second.send_token(&user("u1"));
-        match protocol {
-            Protocol::SocketIo => {
-                let Incoming::Refused(body) = second.next() else { panic!("no CONNECT_ERROR") };
-                let body: Value = serde_json::from_str(&body).unwrap();
-                assert_eq!(body, json!({"message": "Connection limit exceeded", "data": {"code": "connection_limit"}}));
-            }
-            Protocol::Plain => {
-                second.expect_error("connection_limit", "Connection limit exceeded");
-                assert_eq!(second.expect_close(), Close { code: Some(4429), reason: "connection_limit".to_owned() });
-            }
+        if protocol == Protocol::Plain {
+            second.expect_error("connection_limit", "Connection limit exceeded");
+            assert_eq!(second.expect_close(), protocol.close(4429, "connection_limit"));
+        } else {
+            let Incoming::Refused(body) = second.next() else { panic!("no CONNECT_ERROR") };
+            let message = "Connection limit exceeded";
+            let full = json!({"message": message, "data": {"code": "connection_limit"}});
+            let body: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body, if protocol.is_old() { json!(message) } else { full });
         }
         first.expect_nothing_but_pong();
     }

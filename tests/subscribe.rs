@@ -408,8 +408,8 @@ over_both! {
         let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
         for data in [r#"{"campaignId":"\ud83d"}"#, deep.as_str()] {
             client.send_text(&match protocol {
-                Protocol::SocketIo => format!(r#"4277["subscribe:campaign",{data}]"#),
                 Protocol::Plain => format!(r#"{{"event":"subscribe:campaign","data":{data},"id":77}}"#),
+                _ => format!(r#"4277["subscribe:campaign",{data}]"#),
             });
             assert_eq!(client.expect_event("error")["code"], "invalid_payload");
             assert_eq!(client.expect_answer(&json!(77))["error"]["code"], "invalid_payload");
