@@ -35,7 +35,7 @@ fn publish_until_one_arrives(redis: &RedisServer, client: &mut TestClient, from:
     unreachable!()
 }
 
-over_both! {
+over_every_transport! {
     fn redis_killed_and_started_again_under_traffic_costs_nobody_the_connection(protocol: Protocol) {
         let mut redis = RedisServer::start();
         let mut server = TestServer::builder().redis(&redis).start();

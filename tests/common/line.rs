@@ -13,6 +13,7 @@ use super::wire::dial;
 /// A connection.
 pub struct Line {
     stream: TcpStream,
+    host: String,
     /// Read already, no whole answer yet.
     read: Vec<u8>,
 }
@@ -47,7 +48,7 @@ impl Line {
 
     /// Opens one whose receive buffer has this many bytes.
     pub fn open_with(port: u16, receive_buffer: Option<usize>) -> Line {
-        Line { stream: dial(port, receive_buffer), read: Vec::new() }
+        Line { stream: dial(port, receive_buffer), host: format!("127.0.0.1:{port}"), read: Vec::new() }
     }
 
     /// The stream below.
@@ -57,7 +58,7 @@ impl Line {
 
     /// Sends a request with its length. Returns whether the connection took it.
     pub fn send(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> bool {
-        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.host);
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
