@@ -24,8 +24,12 @@ pub mod wire;
 use std::time::{Duration, Instant};
 
 pub use client::{Close, Handshake, Incoming, Protocol, TestClient};
+pub use echo::EchoServer;
 pub use engine::{Engine, Opening, Received, Version, Way};
 pub use http::Response;
+pub use line::{Answer, Heard, Line};
+pub use payload::{Packet, binary, text};
+pub use polls::{Polled, Polls};
 pub use postgres::{PostgresDatabase, PostgresServer};
 pub use redis::RedisServer;
 pub use serde_json::{Value, json};
@@ -191,6 +195,49 @@ macro_rules! over_both {
             #[test]
             fn over_plain() {
                 behaviour(Protocol::Plain);
+            }
+        }
+    )*};
+}
+
+/// Each function becomes six tests: both versions of Engine.IO, over each of its ways.
+#[macro_export]
+macro_rules! over_engine {
+    ($(fn $name:ident($version:ident: Version, $way:ident: Way) $body:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn behaviour($version: Version, $way: Way) $body
+
+            #[test]
+            fn v3_over_websocket() {
+                behaviour(Version::V3, Way::Websocket);
+            }
+
+            #[test]
+            fn v3_over_polling() {
+                behaviour(Version::V3, Way::Polling);
+            }
+
+            #[test]
+            fn v3_over_an_upgrade() {
+                behaviour(Version::V3, Way::Upgraded);
+            }
+
+            #[test]
+            fn v4_over_websocket() {
+                behaviour(Version::V4, Way::Websocket);
+            }
+
+            #[test]
+            fn v4_over_polling() {
+                behaviour(Version::V4, Way::Polling);
+            }
+
+            #[test]
+            fn v4_over_an_upgrade() {
+                behaviour(Version::V4, Way::Upgraded);
             }
         }
     )*};
