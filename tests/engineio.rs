@@ -220,10 +220,9 @@ fn v3_bytes_go_as_they_are_or_in_base64_where_the_client_says_so() {
         let target = engine.polls().target().to_owned();
         let mut line = Line::open(server.port());
         // both forms are taken, whatever the client wants for itself
-        for (body, header) in [
-            (payload::v3_text(&packets), payload::TEXT),
-            payload::encode(Version::V3, &packets),
-        ] {
+        for (body, header) in
+            [(payload::v3_text(&packets), payload::TEXT), payload::encode(Version::V3, &packets)]
+        {
             assert_eq!(line.request("POST", &target, &[header], &body).status, 200);
             let answer = line.get(&target);
             assert_eq!(answer.header("content-type"), Some(kind), "{query}");
@@ -237,7 +236,10 @@ fn a_body_that_is_no_payload_is_refused_and_closes_the_session() {
     let server = EchoServer::start();
     let bad = [
         (Version::V4, &["", "abc", "4a\u{1e}", "\u{1e}4a", "4a\u{1e}\u{1e}4b", "b!!!", "4a\u{1e}x"][..]),
-        (Version::V3, &["", "abc", "4a", "3:4a", "1:4a", ":4a", "-1:4a", "99999999999999999999:4a", "4:b4!!"][..]),
+        (
+            Version::V3,
+            &["", "abc", "4a", "3:4a", "1:4a", ":4a", "-1:4a", "99999999999999999999:4a", "4:b4!!"][..],
+        ),
     ];
     for (version, bodies) in bad {
         for body in bodies {

@@ -56,6 +56,11 @@ impl Line {
         &mut self.stream
     }
 
+    /// Gives back what was read from the stream by hand.
+    pub fn unread(&mut self, bytes: &[u8]) {
+        self.read.splice(..0, bytes.iter().copied());
+    }
+
     /// Sends a request with its length. Returns whether the connection took it.
     pub fn send(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> bool {
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.host);
