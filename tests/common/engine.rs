@@ -176,6 +176,11 @@ impl Engine {
         }
     }
 
+    /// The server's port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The session's name.
     pub fn sid(&self) -> &str {
         self.open["sid"].as_str().unwrap()
@@ -194,11 +199,26 @@ impl Engine {
     /// A websocket takes the session over, as clients do it: probe, wait for the poll that is outstanding,
     /// change.
     pub fn upgrade(&mut self) {
+        self.upgrade_while_posting(&[]);
+    }
+
+    /// The same while a POST of these packets is under way.
+    pub fn upgrade_while_posting(&mut self, packets: &[Packet]) {
         self.begin_poll();
+        if !packets.is_empty() {
+            assert!(self.polls().begin_post(packets));
+        }
         let mut ws = self.candidate();
         ws.send(Message::text("2probe")).unwrap();
-        let Message::Text(answer) = ws.read().unwrap() else { panic!("no answer to the probe") };
-        assert_eq!(answer.as_str(), "3probe");
+        assert_eq!(ws.read().unwrap(), Message::text("3probe"));
+        if !packets.is_empty() {
+            assert_eq!(self.polls().finish_post(), Some(200));
+        }
+        self.finish_upgrade(ws);
+    }
+
+    /// A websocket whose probe has been answered takes over once no poll is outstanding.
+    pub fn finish_upgrade(&mut self, mut ws: WebSocket<TcpStream>) {
         let Carrier::Polls(polls) = &mut self.carrier else { panic!("upgraded already") };
         while polls.is_polling() {
             match polls.poll(PATIENCE) {

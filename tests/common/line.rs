@@ -121,6 +121,19 @@ impl Line {
         }
     }
 
+    /// Exactly so many bytes of what follows the answers.
+    pub fn take(&mut self, len: usize) -> Vec<u8> {
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        while self.read.len() < len {
+            let mut buffer = [0; 1024];
+            match self.stream.read(&mut buffer) {
+                Ok(n) if n > 0 => self.read.extend_from_slice(&buffer[..n]),
+                other => panic!("{len} bytes did not come: {other:?}, {:?}", self.read),
+            }
+        }
+        self.read.drain(..len).collect()
+    }
+
     /// The server closes the connection, whatever it may still say before.
     pub fn expect_end(&mut self) {
         let deadline = Instant::now() + PATIENCE;

@@ -95,10 +95,17 @@ impl Polls {
 
     /// Posts packets; gives the answer's status, or none where the connection was closed.
     pub fn post(&mut self, packets: &[Packet]) -> Option<u16> {
+        if self.begin_post(packets) { self.finish_post() } else { None }
+    }
+
+    /// Posts packets without waiting for the answer. Returns whether the connection took them.
+    pub fn begin_post(&mut self, packets: &[Packet]) -> bool {
         let (body, kind) = encode(self.version, packets);
-        if !self.post.send("POST", &self.target, &[kind], &body) {
-            return None;
-        }
+        self.post.send("POST", &self.target, &[kind], &body)
+    }
+
+    /// The answer to what was posted.
+    pub fn finish_post(&mut self) -> Option<u16> {
         match self.post.hear(super::PATIENCE) {
             Heard::Answer(answer) => Some(answer.status),
             Heard::End => None,
