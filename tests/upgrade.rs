@@ -278,7 +278,8 @@ fn of_two_that_probe_at_once_one_wins_and_the_other_is_closed() {
             .iter_mut()
             .map(|ws| eventually("an answer or the end", || read_websocket(ws, Duration::from_millis(50))))
             .collect();
-        let winners: Vec<bool> = answers.iter().map(|answer| *answer == Ok(Message::text("3probe"))).collect();
+        let winners: Vec<bool> =
+            answers.iter().map(|answer| *answer == Ok(Message::text("3probe"))).collect();
         assert_eq!(winners.iter().filter(|won| **won).count(), 1, "{answers:?}");
         let winner = pair.into_iter().zip(winners).find(|(_, won)| *won).unwrap().0;
         client.engine().finish_upgrade(winner);
@@ -314,7 +315,10 @@ fn a_client_that_goes_on_polling_after_its_probe_is_released_each_time() {
         let engine = client.engine();
         engine.begin_poll();
         let mut ws = engine.candidate();
-        assert!(matches!(engine.polls().poll(Duration::from_millis(150)), Polled::Nothing), "before the probe");
+        assert!(
+            matches!(engine.polls().poll(Duration::from_millis(150)), Polled::Nothing),
+            "before the probe"
+        );
         probe(&mut ws);
         for _ in 0..5 {
             let polled = engine.polls().poll(PATIENCE);
