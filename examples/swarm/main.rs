@@ -6,10 +6,12 @@
 //!
 //! ```text
 //! swarm --hub 127.0.0.1:8080 --token <of an admin> [--redis 127.0.0.1:6379]
-//!       [--clients 1000] [--polling 0] [--upgrade 0] [--events 10000] [--campaign swarm]
+//!       [--clients 1000] [--polling 0] [--upgrade 0] [--events 10000]
+//!       [--rate 500] [--campaign swarm]
 //! ```
 //!
-//! Without `--redis` it publishes over HTTP with the same token. The websocket reader is a few lines of
+//! `--rate` bounds the events a second: many clients that poll cost this program more than the hub, and who
+//! falls a mebibyte behind is dropped. Without `--redis` it publishes over HTTP with the same token. The websocket reader is a few lines of
 //! its own: with a thousand clients on the same machine, what they cost is taken from the hub.
 
 mod client;
@@ -45,6 +47,8 @@ struct Options {
     polling: usize,
     upgrade: usize,
     events: usize,
+    /// Events a second; none is as many as the hub takes.
+    rate: Option<usize>,
     campaign: String,
 }
 
@@ -144,6 +148,7 @@ impl Default for Options {
             polling: 0,
             upgrade: 0,
             events: 10_000,
+            rate: None,
             campaign: "swarm".to_owned(),
         }
     }
@@ -165,6 +170,7 @@ impl Options {
                 "--clients" => options.clients = value.parse()?,
                 "--polling" => options.polling = value.parse()?,
                 "--upgrade" => options.upgrade = value.parse()?,
+                "--rate" => options.rate = Some(value.parse::<usize>()?.max(1)),
                 "--events" => options.events = value.parse()?,
                 "--campaign" => options.campaign = value,
                 _ => return Err(format!("{name} is unknown").into()),
