@@ -122,7 +122,8 @@ fn publish(mut redis: ::redis::Connection, shared: &Shared, begun: Instant) {
 
 fn event(number: u64, shared: &Shared, begun: Instant) -> (String, Value) {
     let at = u64::try_from(begun.elapsed().as_micros()).unwrap();
-    let campaign = if number.is_multiple_of(OF_TEN) { CAMPAIGNS } else { (number / OF_TEN) as usize % CAMPAIGNS };
+    let campaign =
+        if number.is_multiple_of(OF_TEN) { CAMPAIGNS } else { (number / OF_TEN) as usize % CAMPAIGNS };
     let n = shared.published[campaign].fetch_add(1, Ordering::SeqCst);
     let extra = json!({"n": n, "at": at});
     let payload = match number % OF_TEN {

@@ -248,7 +248,7 @@ fn who_is_disconnected_is_told_in_its_poll_or_when_it_polls_again() {
             let mut second = member(&server, protocol, &Handshake::default());
             let answer = if outstanding { line.answer() } else { line.get(&target) };
             let error = r#"42["error",{"code":"connection_limit","message":"Connection limit exceeded"}]"#;
-            assert_eq!(words(protocol.version(), &answer), [text(error), text("41"), text("1")]);
+            assert_eq!(words(protocol.version(), &answer), [text(error), text("41"), text("6")]);
             line.get(&target).assert_refused(400, 1, "Session ID unknown");
             second.expect_nothing_but_pong();
         }
@@ -266,7 +266,7 @@ fn a_shutdown_is_told_in_the_poll_and_the_client_may_come_back() {
         assert!(matches!(line.hear(Duration::from_millis(50)), Heard::Nothing));
         server.signal("TERM");
         let error = r#"42["error",{"code":"shutting_down","message":"Server is shutting down"}]"#;
-        assert_eq!(words(protocol.version(), &line.answer()), [text(error), text("1")]);
+        assert_eq!(words(protocol.version(), &line.answer()), [text(error), text("6")]);
         assert_eq!(server.wait().code(), Some(0));
     });
 }

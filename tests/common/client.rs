@@ -144,11 +144,6 @@ impl Protocol {
         matches!(self, Protocol::OldPolling | Protocol::OldUpgraded)
     }
 
-    /// Whether its client polls to the end, and so has no close frame.
-    pub fn is_polled(self) -> bool {
-        matches!(self, Protocol::Polling | Protocol::OldPolling)
-    }
-
     fn way(self) -> Way {
         match self {
             Protocol::Polling | Protocol::OldPolling => Way::Polling,
@@ -157,14 +152,13 @@ impl Protocol {
         }
     }
 
-    /// What a client sees of a close for this reason; `code` is that of the plain protocol.
+    /// What a client that is to come back sees of its end; `code` is that of the plain protocol. For
+    /// Socket.IO's clients the stream ends, or the next poll finds no session.
     pub fn close(self, code: u16, reason: &str) -> Close {
-        let (code, reason) = match self {
-            Protocol::Plain => (Some(code), reason),
-            _ if self.is_polled() => (None, ""),
-            _ => (Some(1000), reason),
-        };
-        Close { code, reason: reason.to_owned() }
+        match self {
+            Protocol::Plain => Close { code: Some(code), reason: reason.to_owned() },
+            _ => Close { code: None, reason: String::new() },
+        }
     }
 }
 
