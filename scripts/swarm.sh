@@ -2,15 +2,18 @@
 # Starts Redis and a release build of the hub on free ports with throwaway data, and lets the swarm loose:
 # each client has to get each event exactly once and in order.
 #
-#   scripts/swarm.sh [--clients 1000] [--events 10000] …   (see examples/swarm)
+#   scripts/swarm.sh [--clients 1000] [--polling 0] [--upgrade 0] [--events 10000] …   (see examples/swarm)
+#
+# PROFILE=dev takes a debug build, where one is there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/common.sh
 
-cargo build --release --bin roomcast --example swarm
+profile=${PROFILE:-release}
+cargo build --profile "$profile" --bin roomcast --example swarm
 more_descriptors
 
-bin=$(target_dir)/release
+bin=$(target_dir)/${profile/#dev/debug}
 dir=$(mktemp -d)
 started=()
 cleanup() {

@@ -20,6 +20,11 @@ scripts/clients.sh
 if [ "${1:-}" = long ]; then
   echo "── a swarm of 1000 clients"
   scripts/swarm.sh
+  echo "── a swarm of 1000 that poll and 1000 that upgrade"
+  scripts/swarm.sh --clients 0 --polling 1000 --upgrade 1000 --rate 1000
+else
+  echo "── a small swarm: websockets, polling, upgrades"
+  PROFILE=dev scripts/swarm.sh --clients 50 --polling 50 --upgrade 50 --events 1000 --rate 500
 fi
 
 echo "── the library and the running hub"

@@ -16,7 +16,10 @@ const UPGRADE: [(&str, &str); 4] = [
 ];
 
 /// What follows `44`, to the letter.
-fn refusal(reason: &str) -> Incoming {
+fn refusal(protocol: Protocol, reason: &str) -> Incoming {
+    if protocol.is_old() {
+        return Incoming::Refused(r#""Authentication failed""#.to_owned());
+    }
     let body = r#"{"message":"Authentication failed","data":{"code":"auth_failed","reason":"REASON"}}"#;
     Incoming::Refused(body.replace("REASON", reason))
 }
@@ -25,18 +28,15 @@ fn refusal(reason: &str) -> Incoming {
 fn assert_refused(server: &TestServer, protocol: Protocol, token: &str, reason: &str) {
     let mut client = TestClient::open(server, protocol);
     client.send_token(token);
-    match protocol {
-        Protocol::SocketIo => {
-            assert_eq!(client.next(), refusal(reason), "{token}")
-        }
-        Protocol::Plain => {
-            client.expect_error("auth_failed", "Authentication failed");
-            assert_eq!(client.expect_close(), Close { code: Some(4401), reason: "auth_failed".to_owned() });
-        }
+    if protocol == Protocol::Plain {
+        client.expect_error("auth_failed", "Authentication failed");
+        assert_eq!(client.expect_close(), protocol.close(4401, "auth_failed"));
+    } else {
+        assert_eq!(client.next(), refusal(protocol, reason), "{token}");
     }
 }
 
-over_both! {
+over_every_transport! {
     fn a_good_token_is_let_in_and_the_initial_events_come_in_order(protocol: Protocol) {
         let server = TestServer::start();
         let mut client = TestClient::connected(&server, protocol, &user("u1"));
@@ -152,9 +152,7 @@ over_both! {
         let begun = Instant::now();
         let (_, close) = TestClient::open(&server, protocol).read_to_end();
         assert!(begun.elapsed() >= Duration::from_millis(250), "after {:?}", begun.elapsed());
-        if protocol == Protocol::Plain {
-            assert_eq!(close, Close { code: Some(4401), reason: "unauthenticated".to_owned() });
-        }
+        assert_eq!(close, protocol.close(4401, "unauthenticated"));
         server.connect(protocol, &user("u1")).expect_silence(Duration::from_millis(600));
     }
 
@@ -175,6 +173,7 @@ over_both! {
         }
         for origin in ["https://shop.example", "https://a.example.com", "https://a.b.example.com"] {
             let mut client = from(origin).unwrap_or_else(|refusal| panic!("{origin}: {refusal:?}"));
+            client.skip_first_refusal();
             client.connect_with(&token);
         }
         server.connect(protocol, &token); // no Origin: no browser
@@ -214,7 +213,7 @@ over_both! {
 
 /// Connects without a token in the payload.
 fn connect_bare(client: &mut TestClient, protocol: Protocol) {
-    if protocol == Protocol::SocketIo {
+    if protocol != Protocol::Plain && !protocol.is_old() {
         client.send_text("40");
     }
     client.expect_connected();
@@ -226,7 +225,7 @@ fn socketio_a_connect_without_a_token_is_refused_as_missing_and_another_may_foll
     for payload in ["", "{}", r#"{"token":null}"#, r#"{"token":""}"#] {
         let mut client = TestClient::open(&server, Protocol::SocketIo);
         client.send_text(&format!("40{payload}"));
-        assert_eq!(client.next(), refusal("missing"), "{payload}");
+        assert_eq!(client.next(), refusal(Protocol::SocketIo, "missing"), "{payload}");
         client.connect_with(&user("u1"));
         client.skip_initial();
         client.expect_nothing_but_pong();
@@ -301,16 +300,16 @@ fn socketio_pings_are_sent_and_who_does_not_answer_is_closed() {
     let server = settings.start();
     let mut alive = server.connect(Protocol::SocketIo, &user("u1"));
     let mut dead = server.connect(Protocol::SocketIo, &user("u2"));
-    dead.answers_pings = false;
+    dead.engine().answers_pings = false;
     let begun = Instant::now();
     while dead.next_within(Duration::from_millis(100)).is_none() {
         alive.expect_silence(Duration::from_millis(50));
         assert!(begun.elapsed() < PATIENCE, "a client that answers no ping was kept");
     }
-    assert!(dead.pings >= 1);
-    while alive.pings < 5 {
+    assert!(dead.engine().pings >= 1);
+    while alive.engine().pings < 5 {
         alive.expect_silence(Duration::from_millis(100));
-        assert!(begun.elapsed() < PATIENCE, "{} pings", alive.pings);
+        assert!(begun.elapsed() < PATIENCE, "{} pings", alive.engine().pings);
     }
     alive.expect_nothing_but_pong();
 }

@@ -35,7 +35,7 @@ fn publish_until_one_arrives(redis: &RedisServer, client: &mut TestClient, from:
     unreachable!()
 }
 
-over_both! {
+over_every_transport! {
     fn redis_killed_and_started_again_under_traffic_costs_nobody_the_connection(protocol: Protocol) {
         let mut redis = RedisServer::start();
         let mut server = TestServer::builder().redis(&redis).start();
@@ -110,12 +110,8 @@ over_both! {
 fn assert_shutdown_is_told(client: &mut TestClient, protocol: Protocol) {
     let error = client.wait_for("error");
     assert_eq!(error, json!({"code": "shutting_down", "message": "Server is shutting down"}));
-    let close = client.expect_close();
-    match protocol {
-        // no DISCONNECT before it, and no close frame: every client comes back
-        Protocol::SocketIo => assert_eq!(close.code, None),
-        Protocol::Plain => assert_eq!(close, Close { code: Some(1012), reason: "shutting_down".to_owned() }),
-    }
+    // no DISCONNECT before it: the client comes back
+    assert_eq!(client.expect_close(), protocol.close(1012, "shutting_down"));
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn socketio_a_packet_that_is_none_ends_its_socket_alone() {
     assert_untouched(&server, &mut bystander);
 }
 
-over_both! {
+over_every_transport! {
     fn who_says_too_much_is_told_once_a_second_and_each_ack_is_answered(protocol: Protocol) {
         let server =
             TestServer::builder().set("limits.messages_per_second", 2).set("limits.messages_burst", 5).start();

@@ -105,7 +105,7 @@ fn sorted(ids: &Value) -> Vec<String> {
     ids
 }
 
-over_both! {
+over_every_transport! {
     fn a_repeat_of_an_id_goes_to_nobody_not_even_to_who_never_had_it(protocol: Protocol) {
         let server = TestServer::start();
         let note = json!({"type": "info", "title": "t", "message": "m", "id": "Q", "timestamp": "2026-05-04T10:20:30Z"});

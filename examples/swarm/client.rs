@@ -1,11 +1,10 @@
-//! A Socket.IO client with no more than it needs.
+//! A Socket.IO client on a websocket, with no more than it needs.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
 use super::tally::Tally;
 use super::{Fault, Options, STALLED};
@@ -20,26 +19,10 @@ pub struct Client {
     pending: Vec<u8>,
 }
 
-/// Connects them a few at a time, so that no listen queue overflows.
-pub async fn subscribe_all(options: &Options) -> Result<Vec<Client>, Fault> {
-    let mut clients = Vec::with_capacity(options.clients);
-    while clients.len() < options.clients {
-        let some = (options.clients - clients.len()).min(50);
-        let mut joining = JoinSet::new();
-        for _ in 0..some {
-            let options = options.clone();
-            joining.spawn_local(async move { Client::subscribed(&options).await });
-        }
-        while let Some(client) = joining.join_next().await {
-            clients.push(client??);
-        }
-    }
-    Ok(clients)
-}
-
 impl Client {
-    async fn subscribed(options: &Options) -> Result<Client, Fault> {
-        let mut client = Client::upgraded(&options.hub).await?;
+    pub async fn subscribed(options: &Options) -> Result<Client, Fault> {
+        let target = "/socket.io/?EIO=4&transport=websocket";
+        let mut client = Client::upgraded(&options.hub, target).await?;
         client.wait_for("0{").await?;
         client.send(&format!(r#"40{{"token":"{}"}}"#, options.token)).await?;
         client.wait_for("40{").await?;
@@ -48,11 +31,12 @@ impl Client {
         Ok(client)
     }
 
-    async fn upgraded(hub: &str) -> Result<Client, Fault> {
+    /// Opens a websocket.
+    pub async fn upgraded(hub: &str, target: &str) -> Result<Client, Fault> {
         let mut stream = TcpStream::connect(hub).await?;
         stream.set_nodelay(true)?;
         let request = format!(
-            "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {hub}\r\nConnection: Upgrade\r\n\
+            "GET {target} HTTP/1.1\r\nHost: {hub}\r\nConnection: Upgrade\r\n\
              Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
@@ -70,7 +54,7 @@ impl Client {
     }
 
     /// A masked text frame; the mask is zero, so the text stands as it is.
-    async fn send(&mut self, text: &str) -> Result<(), Fault> {
+    pub async fn send(&mut self, text: &str) -> Result<(), Fault> {
         let mut frame = vec![0x81];
         match u8::try_from(text.len()) {
             Ok(short) if short < 126 => frame.push(0x80 | short),
@@ -85,7 +69,7 @@ impl Client {
     }
 
     /// Passes over frames up to one that starts like this.
-    async fn wait_for(&mut self, start: &str) -> Result<(), Fault> {
+    pub async fn wait_for(&mut self, start: &str) -> Result<(), Fault> {
         loop {
             while let Some((header, len)) = frame(&self.pending)? {
                 let whole: Vec<u8> = self.pending.drain(..header + len).collect();

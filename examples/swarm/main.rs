@@ -1,17 +1,21 @@
-//! A swarm of Socket.IO clients in one room, and a publisher that is as fast as the hub takes it.
+//! A swarm of Socket.IO clients in one room, and a publisher that is as fast as the hub takes it: some on
+//! websockets, some that poll, and some that poll at first and upgrade in the middle of the events.
 //!
 //! Each client has to get each event exactly once and in order; a table says what happened, and any
 //! fault ends it with 1. `make swarm` starts Redis and a release build of the hub and runs it.
 //!
 //! ```text
 //! swarm --hub 127.0.0.1:8080 --token <of an admin> [--redis 127.0.0.1:6379]
-//!       [--clients 1000] [--events 10000] [--campaign swarm]
+//!       [--clients 1000] [--polling 0] [--upgrade 0] [--events 10000]
+//!       [--rate 500] [--campaign swarm]
 //! ```
 //!
-//! Without `--redis` it publishes over HTTP with the same token. The websocket reader is a few lines of
+//! `--rate` bounds the events a second: many clients that poll cost this program more than the hub, and who
+//! falls a mebibyte behind is dropped. Without `--redis` it publishes over HTTP with the same token. The websocket reader is a few lines of
 //! its own: with a thousand clients on the same machine, what they cost is taken from the hub.
 
 mod client;
+mod polled;
 mod publisher;
 mod tally;
 
@@ -22,7 +26,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{JoinSet, LocalSet};
 
-use client::subscribe_all;
+use client::Client;
+use polled::Polled;
 use tally::Tally;
 
 /// Nothing for this long, and the rest counts as lost.
@@ -37,9 +42,20 @@ struct Options {
     hub: String,
     token: String,
     redis: Option<String>,
+    /// On websockets from the beginning.
     clients: usize,
+    polling: usize,
+    upgrade: usize,
     events: usize,
+    /// Events a second; none is as many as the hub takes.
+    rate: Option<usize>,
     campaign: String,
+}
+
+/// A subscribed client.
+enum Member {
+    Websocket(Client),
+    Polled(Box<Polled>),
 }
 
 fn main() -> Result<(), Fault> {
@@ -71,6 +87,43 @@ async fn run(options: Options) -> Result<bool, Fault> {
     Ok(report.sound())
 }
 
+/// Connects them a few at a time, so that no listen queue overflows.
+async fn subscribe_all(options: &Options) -> Result<Vec<Member>, Fault> {
+    let mut members = Vec::with_capacity(options.all());
+    while members.len() < options.all() {
+        let some = members.len()..options.all().min(members.len() + 50);
+        let mut joining = JoinSet::new();
+        for number in some {
+            let options = options.clone();
+            joining.spawn_local(async move { Member::subscribed(&options, number).await });
+        }
+        while let Some(member) = joining.join_next().await {
+            members.push(member??);
+        }
+    }
+    Ok(members)
+}
+
+impl Member {
+    async fn subscribed(options: &Options, number: usize) -> Result<Member, Fault> {
+        if number < options.clients {
+            return Ok(Member::Websocket(Client::subscribed(options).await?));
+        }
+        // spread over all events but the last few, by the number alone
+        let most = options.events.saturating_sub(options.events / 10).max(1);
+        let upgrades = number >= options.clients + options.polling;
+        let after = upgrades.then_some(number.wrapping_mul(2_654_435_761) % most);
+        Ok(Member::Polled(Box::new(Polled::subscribed(options, after).await?)))
+    }
+
+    async fn read(self, number: usize, tally: Rc<RefCell<Tally>>) {
+        match self {
+            Member::Websocket(client) => client.read(number, tally).await,
+            Member::Polled(client) => client.read(number, tally).await,
+        }
+    }
+}
+
 /// Until every client has had every event, or nothing has come for a while.
 async fn wait_for_all<T>(tally: &RefCell<Tally>, publisher: &std::thread::JoinHandle<T>) {
     let mut quiet_since = Instant::now();
@@ -92,13 +145,20 @@ impl Default for Options {
             token: String::new(),
             redis: None,
             clients: 1_000,
+            polling: 0,
+            upgrade: 0,
             events: 10_000,
+            rate: None,
             campaign: "swarm".to_owned(),
         }
     }
 }
 
 impl Options {
+    fn all(&self) -> usize {
+        self.clients + self.polling + self.upgrade
+    }
+
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, Fault> {
         let mut options = Options::default();
         while let Some(name) = args.next() {
@@ -108,6 +168,9 @@ impl Options {
                 "--token" => options.token = value,
                 "--redis" => options.redis = Some(value),
                 "--clients" => options.clients = value.parse()?,
+                "--polling" => options.polling = value.parse()?,
+                "--upgrade" => options.upgrade = value.parse()?,
+                "--rate" => options.rate = Some(value.parse::<usize>()?.max(1)),
                 "--events" => options.events = value.parse()?,
                 "--campaign" => options.campaign = value,
                 _ => return Err(format!("{name} is unknown").into()),

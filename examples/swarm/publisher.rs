@@ -9,14 +9,21 @@ use super::{Fault, Options};
 /// How many messages go out in one go.
 const BATCH: usize = 500;
 
-/// Publishes all events, each batch as soon as the one before has been taken; says how long it took.
+/// Publishes all events, each batch as soon as the one before has been taken and the rate allows it; says
+/// how long it took.
 pub fn publish_all(options: &Options, begun: Instant) -> Result<Duration, Fault> {
     let started = Instant::now();
     let mut stream = TcpStream::connect(options.redis.as_ref().unwrap_or(&options.hub))?;
     stream.set_nodelay(true)?;
     let channel = format!("campaign:{}", options.campaign);
-    for first in (0..options.events).step_by(BATCH) {
-        let numbers = first..(first + BATCH).min(options.events);
+    // fifty batches a second where there is a rate
+    let batch = options.rate.map_or(BATCH, |rate| (rate / 50).clamp(1, BATCH));
+    for first in (0..options.events).step_by(batch) {
+        if let Some(rate) = options.rate {
+            let due = Duration::from_secs_f64(first as f64 / rate as f64);
+            std::thread::sleep(due.saturating_sub(started.elapsed()));
+        }
+        let numbers = first..(first + batch).min(options.events);
         let payloads: Vec<String> = numbers.map(|seq| payload(seq, begun)).collect();
         match options.redis {
             Some(_) => publish_redis(&mut stream, &channel, &payloads)?,

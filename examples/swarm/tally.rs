@@ -19,6 +19,9 @@ pub struct Tally {
     /// Frames that are no event of ours.
     other: usize,
     closed: usize,
+    upgraded: usize,
+    /// How many are to upgrade.
+    upgrades: usize,
     last_event: Instant,
     /// Deliveries by their delay, in tenths of milliseconds; the last counts all that took longer.
     delays: Vec<u32>,
@@ -30,13 +33,15 @@ impl Tally {
         Tally {
             begun,
             events: options.events,
-            seen: vec![vec![false; options.events]; options.clients],
-            next: vec![0; options.clients],
+            seen: vec![vec![false; options.events]; options.all()],
+            next: vec![0; options.all()],
             delivered: 0,
             doubled: 0,
             disordered: 0,
             other: 0,
             closed: 0,
+            upgraded: 0,
+            upgrades: options.upgrade,
             last_event: begun,
             delays: vec![0; 1_000_000],
         }
@@ -49,17 +54,27 @@ impl Tally {
         while let Ok(Some((header, len))) = frame(&bytes[used..]) {
             let body = &bytes[used + header..used + header + len];
             used += header + len;
-            match body {
-                b"2" => ping = true,
-                _ => match number(body, b"\"seq\":").zip(number(body, b"\"sent\":")) {
-                    Some((seq, sent)) if body.starts_with(br#"42["campaign:updated",{"#) => {
-                        self.event(client, seq, sent, now);
-                    }
-                    _ => self.other += 1,
-                },
-            }
+            ping |= self.packet_at(client, body, now);
         }
         (used, ping)
+    }
+
+    /// Counts one packet; says whether it is a ping.
+    pub fn packet(&mut self, client: usize, packet: &[u8]) -> bool {
+        self.packet_at(client, packet, Instant::now())
+    }
+
+    fn packet_at(&mut self, client: usize, packet: &[u8], now: Instant) -> bool {
+        if packet == b"2" {
+            return true;
+        }
+        match number(packet, b"\"seq\":").zip(number(packet, b"\"sent\":")) {
+            Some((seq, sent)) if packet.starts_with(br#"42["campaign:updated",{"#) => {
+                self.event(client, seq, sent, now);
+            }
+            _ => self.other += 1,
+        }
+        false
     }
 
     fn event(&mut self, client: usize, seq: usize, sent: usize, now: Instant) {
@@ -82,9 +97,20 @@ impl Tally {
         self.delays[slot] += 1;
     }
 
-    /// The hub closed a connection.
-    pub fn lose_connection(&mut self) {
+    /// The hub closed a connection; says how many it has closed.
+    pub fn lose_connection(&mut self) -> usize {
         self.closed += 1;
+        self.closed
+    }
+
+    /// A client has changed from polling to a websocket.
+    pub fn upgrade(&mut self) {
+        self.upgraded += 1;
+    }
+
+    /// How far a client has come.
+    pub fn seen_by(&self, client: usize) -> usize {
+        self.next[client]
     }
 
     /// Events that came, over all clients, repeats not counted.
@@ -108,6 +134,8 @@ impl Tally {
             disordered: self.disordered,
             other: self.other,
             closed: self.closed,
+            upgraded: self.upgraded,
+            upgrades: self.upgrades,
             publishing: publishing.as_secs_f64(),
             seconds,
             rate: self.delivered as f64 / seconds.max(1e-6),
@@ -145,6 +173,8 @@ pub struct Report {
     disordered: usize,
     other: usize,
     closed: usize,
+    upgraded: usize,
+    upgrades: usize,
     publishing: f64,
     seconds: f64,
     rate: f64,
@@ -153,15 +183,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether each client got each event exactly once, in order, and is still there.
+    /// Whether each client got each event exactly once, in order, and is still there; and all upgraded that
+    /// were to.
     pub fn sound(&self) -> bool {
-        self.lost + self.doubled + self.disordered + self.closed == 0
+        self.lost + self.doubled + self.disordered + self.closed == 0 && self.upgraded == self.upgrades
     }
 }
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "clients            {:>12}", self.clients)?;
+        writeln!(f, "upgraded meanwhile {:>12}", self.upgraded)?;
         writeln!(f, "events             {:>12}", self.events)?;
         writeln!(f, "lost               {:>12}", self.lost)?;
         writeln!(f, "doubled            {:>12}", self.doubled)?;

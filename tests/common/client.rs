@@ -1,7 +1,6 @@
 //! A client of either protocol: one set of calls, so that one test holds for both.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -9,19 +8,29 @@ use serde_json::{Value, json};
 use tungstenite::{Error, Message, WebSocket};
 
 use super::PATIENCE;
+use super::engine::{Engine, Opening, Received, Version, Way, read_websocket};
+use super::payload::Packet;
 use super::server::TestServer;
-use super::wire::{decode_packet, decode_plain, parse, upgrade};
+use super::wire::{decode_packet, decode_plain, parse, websocket};
 
-/// Which protocol a client speaks.
+/// Which protocol a client speaks, and over which transport.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Protocol {
     /// Socket.IO 5 over Engine.IO 4 on a websocket.
     SocketIo,
+    /// The same by long-polling.
+    Polling,
+    /// The same by long-polling at first, then on a websocket.
+    Upgraded,
+    /// Socket.IO 4 over Engine.IO 3 by long-polling.
+    OldPolling,
+    /// The same by long-polling at first, then on a websocket.
+    OldUpgraded,
     /// One JSON object a text frame.
     Plain,
 }
 
-/// What goes out with the upgrade request.
+/// What goes out with the handshake.
 #[derive(Clone, Default)]
 pub struct Handshake {
     /// Path and query; the protocol's own if empty.
@@ -60,9 +69,9 @@ pub enum Incoming {
     Closed(Close),
 }
 
-/// A client on one connection.
+/// A client.
 pub struct TestClient {
-    ws: WebSocket<TcpStream>,
+    link: Link,
     protocol: Protocol,
     /// Read already, looked at by nobody yet.
     inbox: VecDeque<Incoming>,
@@ -70,18 +79,20 @@ pub struct TestClient {
     next_id: u64,
     /// Engine.IO's open packet (Socket.IO only).
     pub open_packet: Value,
-    /// Whether Engine.IO pings are answered.
-    pub answers_pings: bool,
-    /// Engine.IO pings seen.
-    pub pings: usize,
+}
+
+#[allow(clippy::large_enum_variant, reason = "a test has few of them")]
+enum Link {
+    Engine(Engine),
+    Plain(WebSocket<TcpStream>),
 }
 
 impl Handshake {
     /// With a query string behind the protocol's path.
     pub fn query(protocol: Protocol, query: &str) -> Handshake {
         let path = match protocol {
-            Protocol::SocketIo => format!("{}&{query}", protocol.path()),
             Protocol::Plain => format!("{}?{query}", protocol.path()),
+            _ => format!("{}&{query}", protocol.path()),
         };
         Handshake { path, ..Handshake::default() }
     }
@@ -96,6 +107,20 @@ impl Handshake {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
+
+    /// As Engine.IO's clients say it.
+    fn opening(&self, protocol: Protocol) -> Opening {
+        let path = if self.path.is_empty() { protocol.path() } else { self.path.as_str() };
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        // the client writes these itself
+        let own = |pair: &&str| !pair.starts_with("EIO=") && !pair.starts_with("transport=");
+        let query: Vec<&str> = query.split('&').filter(own).filter(|pair| !pair.is_empty()).collect();
+        Opening {
+            headers: self.headers.clone(),
+            receive_buffer: self.receive_buffer,
+            ..Opening::new(path, protocol.version(), protocol.way()).query(&query.join("&"))
+        }
+    }
 }
 
 impl Protocol {
@@ -103,17 +128,55 @@ impl Protocol {
     pub fn path(self) -> &'static str {
         match self {
             Protocol::SocketIo => "/socket.io/?EIO=4&transport=websocket",
+            Protocol::Polling | Protocol::Upgraded => "/socket.io/?EIO=4&transport=polling",
+            Protocol::OldPolling | Protocol::OldUpgraded => "/socket.io/?EIO=3&transport=polling",
             Protocol::Plain => "/ws",
+        }
+    }
+
+    /// Engine.IO's version.
+    pub fn version(self) -> Version {
+        if self.is_old() { Version::V3 } else { Version::V4 }
+    }
+
+    /// Whether its client is one of Socket.IO 2, which is connected without asking.
+    pub fn is_old(self) -> bool {
+        matches!(self, Protocol::OldPolling | Protocol::OldUpgraded)
+    }
+
+    fn way(self) -> Way {
+        match self {
+            Protocol::Polling | Protocol::OldPolling => Way::Polling,
+            Protocol::Upgraded | Protocol::OldUpgraded => Way::Upgraded,
+            Protocol::SocketIo | Protocol::Plain => Way::Websocket,
+        }
+    }
+
+    /// What a client that is to come back sees of its end; `code` is that of the plain protocol. For
+    /// Socket.IO's clients the stream ends, or the next poll finds no session.
+    pub fn close(self, code: u16, reason: &str) -> Close {
+        match self {
+            Protocol::Plain => Close { code: Some(code), reason: reason.to_owned() },
+            _ => Close { code: None, reason: String::new() },
         }
     }
 }
 
 /// Opening and authenticating.
 impl TestClient {
-    /// Opens a websocket; nobody is authenticated yet.
+    /// Opens a connection; nobody is authenticated yet.
     pub fn open(server: &TestServer, protocol: Protocol) -> TestClient {
-        TestClient::open_with(server, protocol, &Handshake::default())
-            .unwrap_or_else(|(status, body)| panic!("the upgrade was refused: {status} {body}"))
+        let mut client = TestClient::open_with(server, protocol, &Handshake::default())
+            .unwrap_or_else(|(status, body)| panic!("the handshake was refused: {status} {body}"));
+        client.skip_first_refusal();
+        client
+    }
+
+    /// Old clients are connected without asking: without a token they are refused first.
+    pub fn skip_first_refusal(&mut self) {
+        if self.protocol.is_old() {
+            assert_eq!(self.next(), Incoming::Refused(r#""Authentication failed""#.to_owned()));
+        }
     }
 
     /// Opens one with a handshake of one's own, or gives the status and body of the refusal.
@@ -122,28 +185,26 @@ impl TestClient {
         protocol: Protocol,
         handshake: &Handshake,
     ) -> Result<TestClient, (u16, String)> {
-        let ws = upgrade(server.port(), protocol, handshake)?;
-        let mut client = TestClient {
-            ws,
-            protocol,
-            inbox: VecDeque::new(),
-            closed: None,
-            next_id: 0,
-            open_packet: Value::Null,
-            answers_pings: true,
-            pings: 0,
+        let mut open_packet = Value::Null;
+        let link = if protocol == Protocol::Plain {
+            let path = if handshake.path.is_empty() { protocol.path() } else { &handshake.path };
+            Link::Plain(websocket(server.port(), path, &handshake.headers, handshake.receive_buffer)?)
+        } else {
+            let engine = Engine::try_open(server.port(), &handshake.opening(protocol))?;
+            open_packet = engine.open.clone();
+            Link::Engine(engine)
         };
-        if protocol == Protocol::SocketIo {
-            match client.next() {
-                Incoming::Open(packet) => client.open_packet = packet,
-                other => panic!("no open packet but {other:?}"),
-            }
-        }
-        Ok(client)
+        Ok(TestClient { link, protocol, inbox: VecDeque::new(), closed: None, next_id: 0, open_packet })
     }
 
     /// Opens and authenticates; the `initial:*` events come next.
     pub fn connected(server: &TestServer, protocol: Protocol, token: &str) -> TestClient {
+        if protocol.is_old() {
+            let handshake = Handshake::query(protocol, &format!("token={token}"));
+            let mut client = TestClient::open_with(server, protocol, &handshake).unwrap();
+            client.expect_connected();
+            return client;
+        }
         let mut client = TestClient::open(server, protocol);
         client.connect_with(token);
         client
@@ -152,8 +213,9 @@ impl TestClient {
     /// Sends the token (CONNECT, or the event `auth`) and nothing more.
     pub fn send_token(&mut self, token: &str) {
         match self.protocol {
-            Protocol::SocketIo => self.send_text(&format!("40{}", json!({"token": token}))),
             Protocol::Plain => self.emit("auth", json!({"token": token})),
+            Protocol::OldPolling | Protocol::OldUpgraded => self.send_text(&format!("40/?token={token}")),
+            _ => self.send_text(&format!("40{}", json!({"token": token}))),
         }
     }
 
@@ -163,9 +225,13 @@ impl TestClient {
         self.expect_connected()
     }
 
-    /// The next thing is that the hub has accepted this client.
+    /// The next thing is that the hub has accepted this client. Gives what it is told of itself; old clients
+    /// take the session's name for the socket's.
     pub fn expect_connected(&mut self) -> Value {
         match self.next() {
+            Incoming::Connected(Value::Null) if self.protocol.is_old() => {
+                json!({"sid": self.open_packet["sid"]})
+            }
             Incoming::Connected(data) => data,
             Incoming::Event(name, data) if name == "connected" && self.protocol == Protocol::Plain => data,
             other => panic!("not connected but {other:?}"),
@@ -185,16 +251,16 @@ impl TestClient {
     /// Emits an event.
     pub fn emit(&mut self, name: &str, data: Value) {
         match self.protocol {
-            Protocol::SocketIo => self.send_text(&format!("42{}", json!([name, data]))),
             Protocol::Plain => self.send_text(&json!({"event": name, "data": data}).to_string()),
+            _ => self.send_text(&format!("42{}", json!([name, data]))),
         }
     }
 
     /// Emits an event without any data.
     pub fn emit_bare(&mut self, name: &str) {
         match self.protocol {
-            Protocol::SocketIo => self.send_text(&format!("42{}", json!([name]))),
             Protocol::Plain => self.send_text(&json!({"event": name}).to_string()),
+            _ => self.send_text(&format!("42{}", json!([name]))),
         }
     }
 
@@ -203,8 +269,8 @@ impl TestClient {
         self.next_id += 1;
         let id = self.next_id;
         match self.protocol {
-            Protocol::SocketIo => self.send_text(&format!("42{id}{}", json!([name, data]))),
             Protocol::Plain => self.send_text(&json!({"event": name, "data": data, "id": id}).to_string()),
+            _ => self.send_text(&format!("42{id}{}", json!([name, data]))),
         }
         json!(id)
     }
@@ -226,25 +292,56 @@ impl TestClient {
         }
     }
 
-    /// Sends a text frame as it stands.
+    /// Sends a packet of text, or an object, as it stands.
     pub fn send_text(&mut self, text: &str) {
-        self.ws.send(Message::text(text)).unwrap();
+        match &mut self.link {
+            Link::Engine(engine) => engine.send(text),
+            Link::Plain(ws) => ws.send(Message::text(text)).unwrap(),
+        }
     }
 
     /// Sends a frame, which may be refused while it is under way.
     pub fn try_send(&mut self, message: Message) -> Result<(), Error> {
-        self.ws.send(message)
+        self.websocket().send(message)
+    }
+
+    /// The websocket that carries this client.
+    fn websocket(&mut self) -> &mut WebSocket<TcpStream> {
+        match &mut self.link {
+            Link::Engine(engine) => engine.websocket(),
+            Link::Plain(ws) => ws,
+        }
     }
 
     /// The stream below, for bytes that no websocket library would send.
     pub fn stream(&mut self) -> &mut TcpStream {
-        self.ws.get_mut()
+        self.websocket().get_mut()
+    }
+
+    /// Engine.IO's side of this client.
+    pub fn engine(&mut self) -> &mut Engine {
+        match &mut self.link {
+            Link::Engine(engine) => engine,
+            Link::Plain(_) => panic!("the plain protocol has none"),
+        }
+    }
+
+    /// Is gone without a word: a client that polls has a poll outstanding.
+    pub fn vanish(mut self) {
+        if let Link::Engine(engine) = &mut self.link {
+            engine.begin_poll();
+        }
     }
 
     /// Closes as a client does that is done.
-    pub fn close(mut self) {
-        let _ = self.ws.close(None); // the hub may have been quicker
-        let _ = self.ws.flush();
+    pub fn close(self) {
+        match self.link {
+            Link::Engine(engine) => engine.leave(),
+            Link::Plain(mut ws) => {
+                let _ = ws.close(None); // the hub may have been quicker
+                let _ = ws.flush();
+            }
+        }
     }
 }
 
@@ -351,53 +448,32 @@ impl TestClient {
 /// Reading and decoding.
 impl TestClient {
     fn read(&mut self, time: Duration) -> Option<Incoming> {
-        self.ws.get_ref().set_read_timeout(Some(time)).unwrap();
-        match self.ws.read() {
-            Ok(Message::Text(text)) => self.decode(text.as_str()),
-            Ok(Message::Binary(bytes)) => panic!("a binary frame of {} bytes", bytes.len()),
-            Ok(Message::Close(frame)) => {
-                let close = frame.map(|f| Close { code: Some(f.code.into()), reason: f.reason.to_string() });
-                self.end(close)
+        let read = match &mut self.link {
+            Link::Engine(engine) => engine.next_within(time),
+            Link::Plain(ws) => read_websocket(ws, time).map(|read| match read {
+                Ok(Message::Text(text)) => Received::Packet(Packet::Text(text.as_str().to_owned())),
+                Ok(other) => panic!("no text: {other:?}"),
+                Err(close) => Received::Closed(close),
+            }),
+        };
+        match read? {
+            Received::Packet(Packet::Text(text)) => Some(self.decode(&text)),
+            Received::Packet(Packet::Binary(bytes)) => panic!("a binary message of {} bytes", bytes.len()),
+            Received::Closed(close) => {
+                self.closed = Some(close.clone());
+                Some(Incoming::Closed(close))
             }
-            Ok(_) => {
-                let _ = self.ws.flush(); // the pong that is due; a broken connection shows at the next read
-                None
-            }
-            Err(Error::Io(e)) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
-            Err(Error::Io(_) | Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_)) => {
-                self.end(None)
-            }
-            Err(e) => panic!("{e}"),
         }
     }
 
-    fn end(&mut self, close: Option<Close>) -> Option<Incoming> {
-        let close = close.unwrap_or(Close { code: None, reason: String::new() });
-        self.closed = Some(close.clone());
-        Some(Incoming::Closed(close))
-    }
-
-    fn decode(&mut self, text: &str) -> Option<Incoming> {
-        match self.protocol {
-            Protocol::SocketIo => self.decode_socketio(text),
-            Protocol::Plain => Some(decode_plain(text)),
+    fn decode(&self, text: &str) -> Incoming {
+        if self.protocol == Protocol::Plain {
+            return decode_plain(text);
         }
-    }
-
-    fn decode_socketio(&mut self, text: &str) -> Option<Incoming> {
-        let (kind, rest) = text.split_at_checked(1).unwrap_or_else(|| panic!("an empty packet"));
-        match kind {
-            "0" => Some(Incoming::Open(parse(rest))),
-            "1" => None, // the close frame follows
-            "2" => {
-                self.pings += 1;
-                if self.answers_pings {
-                    self.send_text("3");
-                }
-                None
-            }
-            "4" => Some(decode_packet(rest)),
-            _ => panic!("an unknown Engine.IO packet: {text}"),
+        match text.split_at_checked(1) {
+            Some(("0", rest)) => Incoming::Open(parse(rest)),
+            Some(("4", packet)) => decode_packet(packet),
+            _ => panic!("an unexpected Engine.IO packet: {text}"),
         }
     }
 }

@@ -82,7 +82,7 @@ impl Hub {
     }
 }
 
-/// Each function becomes four tests: both protocols, Redis and HTTP.
+/// Each function becomes a test for every transport, from Redis or over HTTP.
 #[macro_export]
 macro_rules! over_all {
     ($(fn $name:ident($protocol:ident: Protocol, $hub:ident: Hub) $body:block)*) => {$(
@@ -99,6 +99,26 @@ macro_rules! over_all {
             #[test]
             fn redis_to_plain() {
                 behaviour(Protocol::Plain, Hub::over_redis());
+            }
+
+            #[test]
+            fn redis_to_polling() {
+                behaviour(Protocol::Polling, Hub::over_redis());
+            }
+
+            #[test]
+            fn redis_to_old_clients_that_upgrade() {
+                behaviour(Protocol::OldUpgraded, Hub::over_redis());
+            }
+
+            #[test]
+            fn http_to_old_clients_that_poll() {
+                behaviour(Protocol::OldPolling, Hub::over_http());
+            }
+
+            #[test]
+            fn http_to_an_upgrade() {
+                behaviour(Protocol::Upgraded, Hub::over_http());
             }
 
             #[test]

@@ -6,8 +6,13 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of this")]
 
 pub mod client;
+pub mod echo;
+pub mod engine;
 pub mod http;
 pub mod hub;
+pub mod line;
+pub mod payload;
+pub mod polls;
 pub mod postgres;
 pub mod process;
 pub mod redis;
@@ -19,7 +24,12 @@ pub mod wire;
 use std::time::{Duration, Instant};
 
 pub use client::{Close, Handshake, Incoming, Protocol, TestClient};
+pub use echo::EchoServer;
+pub use engine::{Engine, Opening, Received, Version, Way};
 pub use http::Response;
+pub use line::{Answer, Heard, Line};
+pub use payload::{Packet, binary, text};
+pub use polls::{Polled, Polls};
 pub use postgres::{PostgresDatabase, PostgresServer};
 pub use redis::RedisServer;
 pub use serde_json::{Value, json};
@@ -116,7 +126,56 @@ macro_rules! over_and_on_both {
     )*};
 }
 
-/// Each function becomes two tests: over Socket.IO and over the plain websocket.
+/// Each function becomes a test for every transport of either protocol, and for clients of Socket.IO 2.
+#[macro_export]
+macro_rules! over_every_transport {
+    ($($(#[$attribute:meta])* fn $name:ident($protocol:ident: Protocol) $body:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn behaviour($protocol: Protocol) $body
+
+            $(#[$attribute])*
+            #[test]
+            fn over_socketio() {
+                behaviour(Protocol::SocketIo);
+            }
+
+            $(#[$attribute])*
+            #[test]
+            fn over_polling() {
+                behaviour(Protocol::Polling);
+            }
+
+            $(#[$attribute])*
+            #[test]
+            fn over_an_upgrade() {
+                behaviour(Protocol::Upgraded);
+            }
+
+            $(#[$attribute])*
+            #[test]
+            fn by_old_clients_that_poll() {
+                behaviour(Protocol::OldPolling);
+            }
+
+            $(#[$attribute])*
+            #[test]
+            fn by_old_clients_that_upgrade() {
+                behaviour(Protocol::OldUpgraded);
+            }
+
+            $(#[$attribute])*
+            #[test]
+            fn over_plain() {
+                behaviour(Protocol::Plain);
+            }
+        }
+    )*};
+}
+
+/// Each function becomes two tests: over Socket.IO on a websocket and over the plain websocket.
 #[macro_export]
 macro_rules! over_both {
     ($($(#[$attribute:meta])* fn $name:ident($protocol:ident: Protocol) $body:block)*) => {$(
@@ -136,6 +195,49 @@ macro_rules! over_both {
             #[test]
             fn over_plain() {
                 behaviour(Protocol::Plain);
+            }
+        }
+    )*};
+}
+
+/// Each function becomes six tests: both versions of Engine.IO, over each of its ways.
+#[macro_export]
+macro_rules! over_engine {
+    ($(fn $name:ident($version:ident: Version, $way:ident: Way) $body:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn behaviour($version: Version, $way: Way) $body
+
+            #[test]
+            fn v3_over_websocket() {
+                behaviour(Version::V3, Way::Websocket);
+            }
+
+            #[test]
+            fn v3_over_polling() {
+                behaviour(Version::V3, Way::Polling);
+            }
+
+            #[test]
+            fn v3_over_an_upgrade() {
+                behaviour(Version::V3, Way::Upgraded);
+            }
+
+            #[test]
+            fn v4_over_websocket() {
+                behaviour(Version::V4, Way::Websocket);
+            }
+
+            #[test]
+            fn v4_over_polling() {
+                behaviour(Version::V4, Way::Polling);
+            }
+
+            #[test]
+            fn v4_over_an_upgrade() {
+                behaviour(Version::V4, Way::Upgraded);
             }
         }
     )*};

@@ -9,21 +9,21 @@ use tungstenite::http::{HeaderName, HeaderValue};
 use tungstenite::{Error, WebSocket};
 
 use super::PATIENCE;
-use super::client::{Handshake, Incoming, Protocol};
+use super::client::Incoming;
 
 /// Opens a websocket, or gives the status and body of the refusal.
-pub fn upgrade(
+pub fn websocket(
     port: u16,
-    protocol: Protocol,
-    handshake: &Handshake,
+    target: &str,
+    headers: &[(String, String)],
+    receive_buffer: Option<usize>,
 ) -> Result<WebSocket<TcpStream>, (u16, String)> {
-    let path = if handshake.path.is_empty() { protocol.path() } else { &handshake.path };
-    let mut request = format!("ws://127.0.0.1:{}{path}", port).into_client_request().unwrap();
-    for (name, value) in &handshake.headers {
+    let mut request = format!("ws://127.0.0.1:{port}{target}").into_client_request().unwrap();
+    for (name, value) in headers {
         let name: HeaderName = name.parse().unwrap();
         request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
     }
-    let stream = dial(port, handshake.receive_buffer);
+    let stream = dial(port, receive_buffer);
     match tungstenite::client(request, stream) {
         Ok((ws, _)) => Ok(ws),
         Err(HandshakeError::Failure(Error::Http(answer))) => {
@@ -34,7 +34,8 @@ pub fn upgrade(
     }
 }
 
-fn dial(port: u16, receive_buffer: Option<usize>) -> TcpStream {
+/// Opens a connection on which nothing waits for ever.
+pub fn dial(port: u16, receive_buffer: Option<usize>) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes).unwrap();
@@ -51,6 +52,7 @@ fn dial(port: u16, receive_buffer: Option<usize>) -> TcpStream {
 pub fn decode_packet(packet: &str) -> Incoming {
     let (kind, rest) = packet.split_at_checked(1).unwrap_or_else(|| panic!("an empty Socket.IO packet"));
     match kind {
+        "0" if rest.is_empty() => Incoming::Connected(Value::Null), // clients of Socket.IO 2 are told no more
         "0" => Incoming::Connected(parse(rest)),
         "1" => Incoming::Disconnected,
         "2" => decode_event(rest),

@@ -55,16 +55,16 @@ impl Wire {
     /// The token, in the protocol's own way.
     pub fn token(&self, token: &str) -> String {
         match self.protocol {
-            Protocol::SocketIo => format!(r#"40{{"token":"{token}"}}"#),
             Protocol::Plain => format!(r#"{{"event":"auth","data":{{"token":"{token}"}}}}"#),
+            _ => format!(r#"40{{"token":"{token}"}}"#),
         }
     }
 
     /// A request that wants an answer.
     pub fn request(&self, id: u64, name: &str, data: &serde_json::Value) -> String {
         match self.protocol {
-            Protocol::SocketIo => format!("42{id}{}", serde_json::json!([name, data])),
             Protocol::Plain => serde_json::json!({"event": name, "data": data, "id": id}).to_string(),
+            _ => format!("42{id}{}", serde_json::json!([name, data])),
         }
     }
 

@@ -222,9 +222,14 @@ impl<N: Namespace> Socket<N> {
         handler: impl FnOnce(&N, &mut Conn<'_, N>),
     ) {
         let station = Rc::clone(&self.station);
+        let waited = self.core.connecting;
         let member = &mut self.members[at];
         let mut conn = Conn { core: &mut self.core, member, asks: &mut self.asks, ctx };
         handler(&station.namespace, &mut conn);
+        if waited && !self.core.connecting {
+            // reading has rested, and a timer of the service's own does not wake it
+            ctx.address().do_send(Signal::Drain);
+        }
         match self.core.ending {
             Some(reason) => self.end(reason, None, ctx),
             None => {

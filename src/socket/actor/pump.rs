@@ -31,6 +31,10 @@ impl<N: Namespace> Socket<N> {
             // a client that changes its transport has posted first what it posted
             if self.posted.is_some() && self.phase == Phase::Open {
                 self.digest_post(&mut budget, ctx);
+                if self.posted.is_none() && self.inbox.has_leftover() {
+                    task.waker().wake_by_ref(); // what came with a websocket's handshake has waited for it
+                    return Poll::Pending;
+                }
                 continue;
             }
             let Some(wire) = self.wire() else { break };
