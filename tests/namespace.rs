@@ -245,11 +245,8 @@ fn a_second_post_while_one_is_heard_closes_the_session() {
         });
         second.assert_refused(400, 3, "Bad request");
         assert_eq!(client.polls().finish_post(), Some(400));
-        loop {
-            match client.next() {
-                Received::Packet(packet) => assert_eq!(packet, text(r#"42["said"]"#)),
-                Received::Closed(_) => break,
-            }
+        while let Received::Packet(packet) = client.next() {
+            assert_eq!(packet, text(r#"42["said"]"#));
         }
     }
 }
