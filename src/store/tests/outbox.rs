@@ -217,3 +217,21 @@ fn a_relay_whose_connection_was_ended_reads_on_with_another() {
         assert_eq!(ids_of(&peek(outbox, 9).await.1), [1]);
     });
 }
+
+#[test]
+fn a_look_at_a_connection_that_is_gone_ends_and_the_next_turn_has_another() {
+    run(Kind::Postgres, async |db| {
+        let (outbox, _) = peek(Outbox::new(&db.options()), 9).await;
+        insert(db, "user:u", "{}");
+        db.end_connections();
+        let (done, looked) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut outbox = outbox;
+            // the first looks may still find what was said before the end
+            while outbox.was_woken() {}
+            done.send(outbox)
+        });
+        let outbox = looked.recv_timeout(Duration::from_secs(20)).expect("the look ends");
+        assert_eq!(ids_of(&peek(outbox, 9).await.1), [1]);
+    });
+}
