@@ -1,7 +1,10 @@
 //! All wiring on one page: store, bus, actors, HTTP server; start and drain.
 //!
 //! The registry, the connection manager and the bridge run on the first worker's thread, beside its lane
-//! and sockets: the hop to another thread would be the whole cost of many small rooms.
+//! and sockets: the hop to another thread would be the whole cost of many small rooms. What the configuration
+//! says to each part stands in [`options`].
+
+pub mod options;
 
 use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
@@ -18,35 +21,26 @@ use crate::bridge::outbox::{Relay, Wires};
 use crate::bridge::{BusHandle, LinkEvent, MemoryBridge, OnLink, RedisBridge, Sink, Target};
 use crate::client::{Hub, Shared as ClientShared};
 use crate::config::Config;
-use crate::config::limits::OnConnectionLimit;
 use crate::events::{Campaigns, Rules, Stamp, names, server};
 use crate::http::read_model::ReadModel;
 use crate::http::{self, Api};
 use crate::metrics::Metrics;
 use crate::protocol::frame::Event;
-use crate::protocol::websocket::MessageLimits;
 use crate::pulse::beat::Watched;
 use crate::pulse::{Health, Pulse};
 use crate::rooms::lane::Drain;
-use crate::rooms::ledger::Limits;
-use crate::rooms::manager::{self, OnLimit};
 use crate::rooms::registry::{Gap, LaneUp, Look, Publish};
 use crate::rooms::{ConnectionManager, Lane, Permits, RoomRegistry};
-use crate::socket::{Kind, Rate};
-use crate::store::retention::{Keep, Retention};
-use crate::store::{Outbox, Record, Store, StoreError, StoreOptions};
-use crate::transport::server::{HttpOptions, Service, start};
+use crate::store::retention::Retention;
+use crate::store::{Outbox, Record, Store, StoreError};
+use crate::transport::Gate;
+use crate::transport::server::{Service, start};
 use crate::transport::worker::{Central, Shared};
-use crate::transport::{Endpoint, Gate, Options, Origins, TrustedProxies};
 
 type Registry = RoomRegistry<Record, StoreJournal>;
 
 /// Events and bytes that may be in flight between a source and the sockets.
 const IN_FLIGHT: (usize, usize) = (4_096, 32 << 20);
-/// How long a stored event waits for the store before it goes out, in milliseconds.
-const ITEM_PATIENCE_MS: u64 = 250;
-/// Longer than load balancers keep an idle connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Why a hub did not start or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +71,8 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), AppError> {
     let parts = Parts::build(config)?;
-    let (server, handle) = start(listener, parts.http_options(), parts.shared.clone(), parts.clone())?;
+    let (server, handle) =
+        start(listener, options::http(&parts.config), parts.shared.clone(), parts.clone())?;
     let server = actix_rt::spawn(server);
     let running = Running { parts: parts.clone() };
     tokio::pin!(shutdown);
@@ -172,7 +167,7 @@ impl Parts {
         let gate = Arc::new(Gate::default());
         let to_registry = ToRegistry::default();
         let confirm = Arc::clone(&to_registry);
-        let store = Store::start(store_options(&config), move |list| journal::confirm(&confirm, list));
+        let store = Store::start(options::store(&config), move |list| journal::confirm(&confirm, list));
         let required = config.health.required.clone();
         let health = Arc::new(Health::new(
             Arc::clone(&gate),
@@ -182,14 +177,11 @@ impl Parts {
             permits.clone(),
         ));
         let shared = Shared {
-            options: Arc::new(transport_options(&config)?),
+            options: Arc::new(options::transport(&config)?),
             gate,
             metrics: Arc::clone(&metrics),
-            unsent_bytes: or_max(config.limits.unsent_bytes),
-            rate: Rate {
-                per_second: u32::try_from(config.limits.messages_per_second).unwrap_or(u32::MAX),
-                burst: u32::try_from(config.limits.messages_burst).unwrap_or(u32::MAX),
-            },
+            unsent_bytes: options::or_max(config.limits.unsent_bytes),
+            rate: options::rate(&config),
             auth_timeout_ms: config.auth.timeout_ms,
             read_patience_ms: config.database.timeout_ms,
         };
@@ -222,18 +214,6 @@ impl Parts {
         })
     }
 
-    fn http_options(&self) -> HttpOptions {
-        let timeout = match self.config.limits.handshake_timeout_ms {
-            0 => Duration::ZERO,
-            ms => Duration::from_millis(ms),
-        };
-        HttpOptions {
-            workers: self.config.server.workers as usize,
-            request_timeout: timeout,
-            keep_alive: KEEP_ALIVE,
-        }
-    }
-
     // ── start ───────────────────────────────────────────────────────────────────────────────────────────
 
     /// Starts the central actors on this thread.
@@ -241,9 +221,9 @@ impl Parts {
         let metrics = &self.shared.metrics;
         let journal =
             StoreJournal::new(self.clients.store.clone(), Arc::clone(&self.to_registry), Arc::clone(metrics));
-        let registry = RoomRegistry::new(self.registry_limits(), journal, Arc::clone(metrics)).start();
+        let registry = RoomRegistry::new(options::rooms(&self.config), journal, Arc::clone(metrics)).start();
         let _ = self.to_registry.set(registry.clone().recipient());
-        let manager = ConnectionManager::new(self.manager_limits(), Arc::clone(metrics)).start();
+        let manager = ConnectionManager::new(options::connections(&self.config), Arc::clone(metrics)).start();
         let _ = self.gap_listener.set(registry.clone().recipient());
         let publisher = registry.clone().recipient();
         let intake = Arc::new(Intake::new(self.catalogue(), publisher.clone(), Arc::clone(metrics)));
@@ -277,7 +257,7 @@ impl Parts {
             },
             health: Arc::clone(&self.health),
             api_keys: self.config.auth.api_keys.clone(),
-            body_bytes: or_max(self.config.limits.body_bytes),
+            body_bytes: options::or_max(self.config.limits.body_bytes),
             relay: Arc::clone(&self.relay),
         });
         CentralActors { central, looks: registry.clone().recipient(), registry, publisher, api }
@@ -329,35 +309,12 @@ impl Parts {
         Campaigns { rules: Rules { shared_suffixes: self.config.redis.shared_suffixes.clone() } }
     }
 
-    fn registry_limits(&self) -> Limits {
-        let limits = &self.config.limits;
-        Limits {
-            room_size: u32::try_from(limits.room_size).unwrap_or(u32::MAX),
-            rooms_per_socket: u32::try_from(limits.rooms_per_socket).unwrap_or(u32::MAX),
-            item_patience: ITEM_PATIENCE_MS,
-            alias_patience: self.config.database.timeout_ms,
-        }
-    }
-
-    fn manager_limits(&self) -> manager::Limits {
-        let limits = &self.config.limits;
-        manager::Limits {
-            per_user: limits.connections_per_user as usize,
-            on_limit: match limits.on_connection_limit {
-                OnConnectionLimit::EvictOldest => OnLimit::EvictOldest,
-                OnConnectionLimit::RejectNew => OnLimit::RejectNew,
-            },
-            idle_check: Duration::from_millis(limits.idle_check_ms),
-            idle_timeout: Duration::from_millis(limits.idle_timeout_ms),
-        }
-    }
-
     /// Brings the schema up to date; waits, with a message, for a database that is not there yet.
     async fn migrate(&self) -> Result<(), AppError> {
         let mut last = String::new();
         loop {
-            let options = store_options(&self.config);
-            let result = web::block(move || Store::migrate(&options)).await;
+            let database = options::store(&self.config);
+            let result = web::block(move || Store::migrate(&database)).await;
             match result.map_err(std::io::Error::other)? {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_worth_waiting() => {
@@ -381,17 +338,13 @@ impl Parts {
     /// The threads that work on the store's tables beside the hub.
     fn start_store_threads(&self) -> Result<(), AppError> {
         let config = &self.config.store;
-        let (options, store) = (store_options(&self.config), self.clients.store.clone());
-        let keep = Keep {
-            notifications_days: config.notifications_days,
-            connection_events_days: config.connection_events_days,
-            outbox_days: config.outbox_days,
-        };
-        let _ = self.retention.set(Retention::start(&options, keep, store.clone())?);
+        let (database, store) = (options::store(&self.config), self.clients.store.clone());
+        let retention = Retention::start(&database, options::keep(&self.config), store.clone())?;
+        let _ = self.retention.set(retention);
         // started by the first worker, on its thread
         let Some(actors) = self.central.get() else { return Ok(()) };
         let relay = Relay::start(Wires {
-            outbox: Outbox::new(&options),
+            outbox: Outbox::new(&database),
             store,
             bus: Arc::clone(&actors.api.bus),
             intake: Arc::clone(&actors.api.intake),
@@ -489,42 +442,4 @@ impl Service for Parts {
             admin::routes(config, Arc::new(sign), &self.config.plain.path);
         }
     }
-}
-
-/// 0 switches a limit off.
-fn or_max(limit: u64) -> usize {
-    if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) }
-}
-
-/// How the configured database is reached.
-pub fn store_options(config: &Config) -> StoreOptions {
-    StoreOptions {
-        url: config.database.url.clone(),
-        pool_size: u32::try_from(config.database.pool_size).unwrap_or(u32::MAX),
-        timeout: Duration::from_millis(config.database.timeout_ms),
-        ended_statuses: config.campaigns.ended_statuses.clone(),
-    }
-}
-
-fn transport_options(config: &Config) -> Result<Options, AppError> {
-    let unknown = |text: String| AppError::Setting(format!("server.trusted_proxies: {text:?} is no network"));
-    let limits = MessageLimits::bytes(config.socketio.max_payload as usize);
-    let endpoint = |path: &str, kind| Endpoint { path: path.to_owned(), kind, limits };
-    Ok(Options {
-        endpoints: vec![
-            endpoint(&config.socketio.path, Kind::SocketIo),
-            endpoint(&config.plain.path, Kind::Plain),
-        ],
-        allow_eio3: config.socketio.allow_eio3,
-        ping_interval_ms: config.socketio.ping_interval_ms,
-        ping_timeout_ms: config.socketio.ping_timeout_ms,
-        greet_after: Duration::ZERO,
-        body_timeout: match config.limits.body_timeout_ms {
-            0 => Duration::MAX,
-            ms => Duration::from_millis(ms),
-        },
-        origins: Origins::new(&config.cors.origins, config.dev),
-        credentials: config.cors.credentials,
-        trusted_proxies: TrustedProxies::parse(&config.server.trusted_proxies).map_err(unknown)?,
-    })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::publish::{Publisher, hub_header};
 use super::{DemoArgs, Failure, PublishArgs, note, print};
-use crate::app::store_options;
+use crate::app::options;
 use crate::clock;
 use crate::config::Config;
 use crate::store::{CampaignWrite, Store};
@@ -20,8 +20,8 @@ const NAMES: [&str; 5] =
     ["Spring launch", "Summer raffle", "Loyalty week", "Referral sprint", "Winter finale"];
 
 pub(super) fn run(config: &Config, args: &DemoArgs) -> Result<(), Failure> {
-    Store::migrate(&store_options(config)).map_err(anyhow::Error::from)?;
-    let store = actix::System::new().block_on(async { Store::start(store_options(config), |_| {}) });
+    Store::migrate(&options::store(config)).map_err(anyhow::Error::from)?;
+    let store = actix::System::new().block_on(async { Store::start(options::store(config), |_| {}) });
     fill(&store, args.campaigns)?;
     print(&format!("{} campaigns: demo-1 … demo-{}\n", args.campaigns, args.campaigns))?;
     let mut publisher = Publisher::choose(config, &PublishArgs::default())?;

@@ -1,12 +1,12 @@
 //! `roomcast migrate`: brings the database's schema up to date.
 
 use super::{Failure, print};
-use crate::app::store_options;
+use crate::app::options;
 use crate::config::Config;
 use crate::store::{Store, StoreError};
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
-    let done = Store::migrate(&store_options(config)).map_err(|error| match error {
+    let done = Store::migrate(&options::store(config)).map_err(|error| match error {
         StoreError::Wrong(_) | StoreError::NewerSchema(_) => Failure::Setting(error.to_string()),
         other => Failure::Other(other.into()),
     })?;

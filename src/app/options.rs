@@ -1,0 +1,114 @@
+//! What the configuration says to each part, in the part's own terms.
+
+use std::time::Duration;
+
+use super::AppError;
+use crate::config::Config;
+use crate::config::limits::OnConnectionLimit;
+use crate::protocol::websocket::MessageLimits;
+use crate::rooms::ledger;
+use crate::rooms::manager::{self, OnLimit};
+use crate::socket::{Kind, Rate};
+use crate::store::StoreOptions;
+use crate::store::retention::Keep;
+use crate::transport::server::HttpOptions;
+use crate::transport::{Endpoint, Options, Origins, TrustedProxies};
+
+/// How long a stored event waits for the store before it goes out, in milliseconds.
+const ITEM_PATIENCE_MS: u64 = 250;
+/// Longer than load balancers keep an idle connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How the configured database is reached.
+pub fn store(config: &Config) -> StoreOptions {
+    StoreOptions {
+        url: config.database.url.clone(),
+        pool_size: u32::try_from(config.database.pool_size).unwrap_or(u32::MAX),
+        timeout: Duration::from_millis(config.database.timeout_ms),
+        ended_statuses: config.campaigns.ended_statuses.clone(),
+    }
+}
+
+/// What handshakes are judged by.
+///
+/// # Errors
+/// A network of trusted proxies that is none.
+pub(super) fn transport(config: &Config) -> Result<Options, AppError> {
+    let unknown = |text: String| AppError::Setting(format!("server.trusted_proxies: {text:?} is no network"));
+    let limits = MessageLimits::bytes(config.socketio.max_payload as usize);
+    let endpoint = |path: &str, kind| Endpoint { path: path.to_owned(), kind, limits };
+    Ok(Options {
+        endpoints: vec![
+            endpoint(&config.socketio.path, Kind::SocketIo),
+            endpoint(&config.plain.path, Kind::Plain),
+        ],
+        allow_eio3: config.socketio.allow_eio3,
+        ping_interval_ms: config.socketio.ping_interval_ms,
+        ping_timeout_ms: config.socketio.ping_timeout_ms,
+        greet_after: Duration::ZERO,
+        body_timeout: match config.limits.body_timeout_ms {
+            0 => Duration::MAX,
+            ms => Duration::from_millis(ms),
+        },
+        origins: Origins::new(&config.cors.origins, config.dev),
+        credentials: config.cors.credentials,
+        trusted_proxies: TrustedProxies::parse(&config.server.trusted_proxies).map_err(unknown)?,
+    })
+}
+
+/// How long HTTP connections may take and stay.
+pub(super) fn http(config: &Config) -> HttpOptions {
+    let timeout = match config.limits.handshake_timeout_ms {
+        0 => Duration::ZERO,
+        ms => Duration::from_millis(ms),
+    };
+    HttpOptions { workers: config.server.workers as usize, request_timeout: timeout, keep_alive: KEEP_ALIVE }
+}
+
+/// What rooms are held to.
+pub(super) fn rooms(config: &Config) -> ledger::Limits {
+    let limits = &config.limits;
+    ledger::Limits {
+        room_size: u32::try_from(limits.room_size).unwrap_or(u32::MAX),
+        rooms_per_socket: u32::try_from(limits.rooms_per_socket).unwrap_or(u32::MAX),
+        item_patience: ITEM_PATIENCE_MS,
+        alias_patience: config.database.timeout_ms,
+    }
+}
+
+/// What connections are held to.
+pub(super) fn connections(config: &Config) -> manager::Limits {
+    let limits = &config.limits;
+    manager::Limits {
+        per_user: limits.connections_per_user as usize,
+        on_limit: match limits.on_connection_limit {
+            OnConnectionLimit::EvictOldest => OnLimit::EvictOldest,
+            OnConnectionLimit::RejectNew => OnLimit::RejectNew,
+        },
+        idle_check: Duration::from_millis(limits.idle_check_ms),
+        idle_timeout: Duration::from_millis(limits.idle_timeout_ms),
+    }
+}
+
+/// How much a socket may say.
+pub(super) fn rate(config: &Config) -> Rate {
+    Rate {
+        per_second: u32::try_from(config.limits.messages_per_second).unwrap_or(u32::MAX),
+        burst: u32::try_from(config.limits.messages_burst).unwrap_or(u32::MAX),
+    }
+}
+
+/// How long rows are kept.
+pub(super) fn keep(config: &Config) -> Keep {
+    let days = &config.store;
+    Keep {
+        notifications_days: days.notifications_days,
+        connection_events_days: days.connection_events_days,
+        outbox_days: days.outbox_days,
+    }
+}
+
+/// 0 switches a limit off.
+pub(super) fn or_max(limit: u64) -> usize {
+    if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) }
+}
