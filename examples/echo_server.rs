@@ -9,19 +9,15 @@
 
 use std::net::TcpListener;
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Addr;
-use actix_web::web::ServiceConfig;
 use roomcast::metrics::Metrics;
 use roomcast::protocol::websocket::MessageLimits;
-use roomcast::rooms::Lane;
-use roomcast::rooms::standalone::Standalone;
-use roomcast::rooms::{ledger, manager};
 use roomcast::socket::{Conn, Credentials, Incoming, Kind, Namespace, Rate, Raw};
-use roomcast::transport::server::{HttpOptions, Service, start};
-use roomcast::transport::worker::{Central, Shared};
+use roomcast::transport::server::{HttpOptions, start};
+use roomcast::transport::standalone::Standalone;
+use roomcast::transport::worker::Shared;
 use roomcast::transport::{Endpoint, Gate, Options, Origins, TrustedProxies};
 
 /// Gives back what it is sent.
@@ -54,48 +50,6 @@ impl Namespace for Echo {
     fn raw(&self, conn: &mut Conn<'_, Self>, message: Raw<'_>) {
         conn.send_raw(message);
     }
-}
-
-/// One echo a worker, and the central actors on the first one.
-#[derive(Clone)]
-struct EchoService {
-    metrics: Arc<Metrics>,
-    central: Arc<OnceLock<Standalone>>,
-}
-
-impl EchoService {
-    fn standalone(&self) -> &Standalone {
-        self.central.get_or_init(|| {
-            let rooms =
-                ledger::Limits { room_size: 0, rooms_per_socket: 0, item_patience: 0, alias_patience: 0 };
-            let connections = manager::Limits {
-                per_user: 0,
-                on_limit: manager::OnLimit::RejectNew,
-                idle_check: Duration::ZERO,
-                idle_timeout: Duration::ZERO,
-            };
-            Standalone::start(rooms, connections, &self.metrics)
-        })
-    }
-}
-
-impl Service for EchoService {
-    type Namespace = Echo;
-
-    fn central(&self, _: u16) -> Central {
-        let Standalone { registry, manager } = self.standalone().clone();
-        Central { registry: registry.clone().recipient(), from_lanes: registry.recipient(), manager }
-    }
-
-    fn namespace(&self, _: u16) -> Echo {
-        Echo
-    }
-
-    fn lane_up(&self, worker: u16, lane: Addr<Lane>) {
-        self.standalone().lane_up(worker, lane);
-    }
-
-    fn routes(&self, _: &mut ServiceConfig) {}
 }
 
 fn from_env<T: FromStr>(name: &str) -> Option<T> {
@@ -145,7 +99,7 @@ async fn main() -> std::io::Result<()> {
         request_timeout: Duration::from_secs(10),
         keep_alive: Duration::from_secs(75),
     };
-    let service = EchoService { metrics, central: Arc::default() };
+    let service = Standalone::new(|| Echo, metrics);
     let (server, _) = start(listener, http, shared, service)?;
     println!("listening on http://127.0.0.1:{port}");
     server.await

@@ -7,7 +7,6 @@
 //! | [`lane`] | the `Lane` actor of each worker: members, watches, fan-out |
 //! | [`members`] | its state, pure: who is where, who is let in and out, refreshes |
 //! | [`watch`] | how a subscriber gets its snapshot and then the stream, without a gap |
-//! | [`standalone`] | the central actors of a service that keeps its rooms nowhere else |
 //! | [`manager`] | the `ConnectionManager` actor: users and their connections |
 //! | [`publication`] | what is handed to the registry: an event and the rooms it goes to |
 //! | [`request`] | what a socket asks of the registry, and how it is answered |
@@ -24,7 +23,6 @@ pub mod permits;
 pub mod publication;
 pub mod registry;
 pub mod request;
-pub mod standalone;
 pub mod watch;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`worker`] | what a worker thread has, and how its sockets begin |
 //! | [`server`] | workers on one listener, sockets beside an actix-web `App` |
+//! | [`standalone`] | a service that is its namespace and nothing more |
 //! | [`handshake`] | an upgrade request → a socket, or the answer that says why not |
 //! | `polling` | long-polling: GET takes packets, POST brings them |
 //! | `body` | the body of a poll's answer |
@@ -25,6 +26,7 @@ mod polling;
 pub mod query;
 pub mod refusal;
 pub mod server;
+pub mod standalone;
 mod stream;
 pub mod worker;
 

@@ -4,18 +4,15 @@ use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use actix::Addr;
-use actix_web::web::ServiceConfig;
 use bytes::Bytes;
 use roomcast::close::CloseReason;
 use roomcast::metrics::Metrics;
 use roomcast::protocol::frame::Event;
 use roomcast::protocol::websocket::MessageLimits;
-use roomcast::rooms::standalone::Standalone;
-use roomcast::rooms::{Lane, ledger, manager};
 use roomcast::socket::{Conn, Credentials, Incoming, Kind, Namespace, NoReply, Rate, Reply};
-use roomcast::transport::server::{HttpOptions, Service, start};
-use roomcast::transport::worker::{Central, Shared};
+use roomcast::transport::server::{HttpOptions, start};
+use roomcast::transport::standalone::Standalone;
+use roomcast::transport::worker::Shared;
 use roomcast::transport::{Endpoint, Gate, Options, Origins, TrustedProxies};
 
 /// What its clients may ask it to do; see [`Namespace::event`] below.
@@ -99,47 +96,6 @@ fn answered(_: &Asker, conn: &mut Conn<'_, Asker>, reply: Result<Reply<'_>, NoRe
     }
 }
 
-#[derive(Clone)]
-struct AskerService {
-    metrics: Arc<Metrics>,
-    central: Arc<OnceLock<Standalone>>,
-}
-
-impl AskerService {
-    fn standalone(&self) -> &Standalone {
-        self.central.get_or_init(|| {
-            let rooms =
-                ledger::Limits { room_size: 0, rooms_per_socket: 0, item_patience: 0, alias_patience: 0 };
-            let connections = manager::Limits {
-                per_user: 0,
-                on_limit: manager::OnLimit::RejectNew,
-                idle_check: Duration::ZERO,
-                idle_timeout: Duration::ZERO,
-            };
-            Standalone::start(rooms, connections, &self.metrics)
-        })
-    }
-}
-
-impl Service for AskerService {
-    type Namespace = Asker;
-
-    fn central(&self, _: u16) -> Central {
-        let Standalone { registry, manager } = self.standalone().clone();
-        Central { registry: registry.clone().recipient(), from_lanes: registry.recipient(), manager }
-    }
-
-    fn namespace(&self, _: u16) -> Asker {
-        Asker
-    }
-
-    fn lane_up(&self, worker: u16, lane: Addr<Lane>) {
-        self.standalone().lane_up(worker, lane);
-    }
-
-    fn routes(&self, _: &mut ServiceConfig) {}
-}
-
 /// The running service: all tests of this process share it.
 pub struct Own {
     port: u16,
@@ -198,6 +154,6 @@ async fn serve(listener: TcpListener) {
         request_timeout: Duration::from_secs(10),
         keep_alive: Duration::from_secs(75),
     };
-    let service = AskerService { metrics, central: Arc::default() };
+    let service = Standalone::new(|| Asker, metrics);
     start(listener, http, shared, service).unwrap().0.await.unwrap();
 }
