@@ -86,50 +86,18 @@ impl Hub {
 #[macro_export]
 macro_rules! over_all {
     ($(fn $name:ident($protocol:ident: Protocol, $hub:ident: Hub) $body:block)*) => {$(
-        mod $name {
-            use super::*;
-
-            fn behaviour($protocol: Protocol, $hub: Hub) $body
-
-            #[test]
-            fn redis_to_socketio() {
-                behaviour(Protocol::SocketIo, Hub::over_redis());
-            }
-
-            #[test]
-            fn redis_to_plain() {
-                behaviour(Protocol::Plain, Hub::over_redis());
-            }
-
-            #[test]
-            fn redis_to_polling() {
-                behaviour(Protocol::Polling, Hub::over_redis());
-            }
-
-            #[test]
-            fn redis_to_old_clients_that_upgrade() {
-                behaviour(Protocol::OldUpgraded, Hub::over_redis());
-            }
-
-            #[test]
-            fn http_to_old_clients_that_poll() {
-                behaviour(Protocol::OldPolling, Hub::over_http());
-            }
-
-            #[test]
-            fn http_to_an_upgrade() {
-                behaviour(Protocol::Upgraded, Hub::over_http());
-            }
-
-            #[test]
-            fn http_to_socketio() {
-                behaviour(Protocol::SocketIo, Hub::over_http());
-            }
-
-            #[test]
-            fn http_to_plain() {
-                behaviour(Protocol::Plain, Hub::over_http());
-            }
+        $crate::for_each_case! {
+            [
+                redis_to_socketio(Protocol::SocketIo, Hub::over_redis())
+                redis_to_plain(Protocol::Plain, Hub::over_redis())
+                redis_to_polling(Protocol::Polling, Hub::over_redis())
+                redis_to_old_clients_that_upgrade(Protocol::OldUpgraded, Hub::over_redis())
+                http_to_old_clients_that_poll(Protocol::OldPolling, Hub::over_http())
+                http_to_an_upgrade(Protocol::Upgraded, Hub::over_http())
+                http_to_socketio(Protocol::SocketIo, Hub::over_http())
+                http_to_plain(Protocol::Plain, Hub::over_http())
+            ]
+            {} $name($protocol: Protocol, $hub: Hub) $body
         }
     )*};
 }

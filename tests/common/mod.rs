@@ -70,25 +70,46 @@ pub enum Database {
     Postgres,
 }
 
-/// Each function becomes two tests: on SQLite and on PostgreSQL.
+/// A function that becomes a test for each case, of the name and with the arguments given.
 #[macro_export]
-macro_rules! on_both {
-    ($(fn $name:ident($database:ident: Database) $body:block)*) => {$(
+macro_rules! for_each_case {
+    (
+        [$($case:ident($($argument:expr),*))*] $attributes:tt
+        $name:ident($($parameter:ident: $type:ty),*) $body:block
+    ) => {
         mod $name {
             #[allow(unused_imports)]
             use super::*;
 
-            fn behaviour($database: Database) $body
+            fn behaviour($($parameter: $type),*) $body
 
-            #[test]
-            fn on_sqlite() {
-                behaviour(Database::Sqlite);
-            }
+            $($crate::case_of!($attributes $case($($argument),*));)*
+        }
+    };
+}
 
-            #[test]
-            fn on_postgres() {
-                behaviour(Database::Postgres);
-            }
+/// One test of [`for_each_case`].
+#[macro_export]
+macro_rules! case_of {
+    ({$($attribute:tt)*} $case:ident($($argument:expr),*)) => {
+        $($attribute)*
+        #[test]
+        fn $case() {
+            behaviour($($argument),*);
+        }
+    };
+}
+
+/// Each function becomes two tests: on SQLite and on PostgreSQL.
+#[macro_export]
+macro_rules! on_both {
+    ($(fn $name:ident($database:ident: Database) $body:block)*) => {$(
+        $crate::for_each_case! {
+            [
+                on_sqlite(Database::Sqlite)
+                on_postgres(Database::Postgres)
+            ]
+            {} $name($database: Database) $body
         }
     )*};
 }
@@ -97,31 +118,14 @@ macro_rules! on_both {
 #[macro_export]
 macro_rules! over_and_on_both {
     ($(fn $name:ident($protocol:ident: Protocol, $database:ident: Database) $body:block)*) => {$(
-        mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-
-            fn behaviour($protocol: Protocol, $database: Database) $body
-
-            #[test]
-            fn socketio_and_sqlite() {
-                behaviour(Protocol::SocketIo, Database::Sqlite);
-            }
-
-            #[test]
-            fn socketio_and_postgres() {
-                behaviour(Protocol::SocketIo, Database::Postgres);
-            }
-
-            #[test]
-            fn plain_and_sqlite() {
-                behaviour(Protocol::Plain, Database::Sqlite);
-            }
-
-            #[test]
-            fn plain_and_postgres() {
-                behaviour(Protocol::Plain, Database::Postgres);
-            }
+        $crate::for_each_case! {
+            [
+                socketio_and_sqlite(Protocol::SocketIo, Database::Sqlite)
+                socketio_and_postgres(Protocol::SocketIo, Database::Postgres)
+                plain_and_sqlite(Protocol::Plain, Database::Sqlite)
+                plain_and_postgres(Protocol::Plain, Database::Postgres)
+            ]
+            {} $name($protocol: Protocol, $database: Database) $body
         }
     )*};
 }
@@ -130,47 +134,16 @@ macro_rules! over_and_on_both {
 #[macro_export]
 macro_rules! over_every_transport {
     ($($(#[$attribute:meta])* fn $name:ident($protocol:ident: Protocol) $body:block)*) => {$(
-        mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-
-            fn behaviour($protocol: Protocol) $body
-
-            $(#[$attribute])*
-            #[test]
-            fn over_socketio() {
-                behaviour(Protocol::SocketIo);
-            }
-
-            $(#[$attribute])*
-            #[test]
-            fn over_polling() {
-                behaviour(Protocol::Polling);
-            }
-
-            $(#[$attribute])*
-            #[test]
-            fn over_an_upgrade() {
-                behaviour(Protocol::Upgraded);
-            }
-
-            $(#[$attribute])*
-            #[test]
-            fn by_old_clients_that_poll() {
-                behaviour(Protocol::OldPolling);
-            }
-
-            $(#[$attribute])*
-            #[test]
-            fn by_old_clients_that_upgrade() {
-                behaviour(Protocol::OldUpgraded);
-            }
-
-            $(#[$attribute])*
-            #[test]
-            fn over_plain() {
-                behaviour(Protocol::Plain);
-            }
+        $crate::for_each_case! {
+            [
+                over_socketio(Protocol::SocketIo)
+                over_polling(Protocol::Polling)
+                over_an_upgrade(Protocol::Upgraded)
+                by_old_clients_that_poll(Protocol::OldPolling)
+                by_old_clients_that_upgrade(Protocol::OldUpgraded)
+                over_plain(Protocol::Plain)
+            ]
+            {$(#[$attribute])*} $name($protocol: Protocol) $body
         }
     )*};
 }
@@ -179,23 +152,12 @@ macro_rules! over_every_transport {
 #[macro_export]
 macro_rules! over_both {
     ($($(#[$attribute:meta])* fn $name:ident($protocol:ident: Protocol) $body:block)*) => {$(
-        mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-
-            fn behaviour($protocol: Protocol) $body
-
-            $(#[$attribute])*
-            #[test]
-            fn over_socketio() {
-                behaviour(Protocol::SocketIo);
-            }
-
-            $(#[$attribute])*
-            #[test]
-            fn over_plain() {
-                behaviour(Protocol::Plain);
-            }
+        $crate::for_each_case! {
+            [
+                over_socketio(Protocol::SocketIo)
+                over_plain(Protocol::Plain)
+            ]
+            {$(#[$attribute])*} $name($protocol: Protocol) $body
         }
     )*};
 }
@@ -204,41 +166,16 @@ macro_rules! over_both {
 #[macro_export]
 macro_rules! over_engine {
     ($(fn $name:ident($version:ident: Version, $way:ident: Way) $body:block)*) => {$(
-        mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-
-            fn behaviour($version: Version, $way: Way) $body
-
-            #[test]
-            fn v3_over_websocket() {
-                behaviour(Version::V3, Way::Websocket);
-            }
-
-            #[test]
-            fn v3_over_polling() {
-                behaviour(Version::V3, Way::Polling);
-            }
-
-            #[test]
-            fn v3_over_an_upgrade() {
-                behaviour(Version::V3, Way::Upgraded);
-            }
-
-            #[test]
-            fn v4_over_websocket() {
-                behaviour(Version::V4, Way::Websocket);
-            }
-
-            #[test]
-            fn v4_over_polling() {
-                behaviour(Version::V4, Way::Polling);
-            }
-
-            #[test]
-            fn v4_over_an_upgrade() {
-                behaviour(Version::V4, Way::Upgraded);
-            }
+        $crate::for_each_case! {
+            [
+                v3_over_websocket(Version::V3, Way::Websocket)
+                v3_over_polling(Version::V3, Way::Polling)
+                v3_over_an_upgrade(Version::V3, Way::Upgraded)
+                v4_over_websocket(Version::V4, Way::Websocket)
+                v4_over_polling(Version::V4, Way::Polling)
+                v4_over_an_upgrade(Version::V4, Way::Upgraded)
+            ]
+            {} $name($version: Version, $way: Way) $body
         }
     )*};
 }
