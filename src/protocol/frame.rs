@@ -22,9 +22,6 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Every one of them.
-    pub const ALL: [Dialect; Dialect::COUNT] = [Dialect::SocketIo, Dialect::Plain, Dialect::Polling];
-
     /// How many there are.
     pub const COUNT: usize = 3;
 
@@ -105,6 +102,8 @@ mod tests {
         assert_eq!(frame.as_ptr(), event.frame(Dialect::SocketIo).as_ptr());
         let plain = event.frame(Dialect::Plain);
         assert_eq!(&plain[2..], br#"{"event":"room:updated","data":{"id":"c|1"}}"#);
+        let escaped = Event::from_json("a\"b", "[1]".into());
+        assert_eq!(&escaped.frame(Dialect::Plain)[2..], br#"{"event":"a\"b","data":[1]}"#);
         let polling = event.frame(Dialect::Polling);
         assert_eq!(&polling[..], b"\x1e42[\"room:updated\",{\"id\":\"c|1\"}]");
     }

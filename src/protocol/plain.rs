@@ -2,15 +2,11 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::ack::{AckRef, Outcome, ack_frame};
-use super::frame::Dialect;
 use super::json::{self, JsonFault};
-use super::write::quoted;
 
 /// Longest name of an event, in bytes.
 pub const MAX_EVENT_NAME: usize = 256;
@@ -120,18 +116,10 @@ impl<'a> Request<'a> {
     }
 }
 
-/// An event, a whole frame; `data` is JSON text.
-pub fn event(name: &str, data: &str) -> Bytes {
-    Dialect::Plain.frame(&["{\"event\":", &quoted(name), ",\"data\":", data, "}"])
-}
-
-/// The reply to a request, a whole frame.
-pub fn reply(id: Id<'_>, outcome: &Outcome) -> Bytes {
-    ack_frame(Dialect::Plain, &AckRef::from(id), outcome)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::ack::{AckRef, Outcome, ack_frame};
+    use super::super::frame::Dialect;
     use super::super::write::payload;
     use super::*;
 
@@ -156,7 +144,8 @@ mod tests {
         for id in ["0", "-1", "1.50", "1e3", r#""""#, r#""a\u0062\n""#, "12345678901234567890"] {
             let text = format!("{{\"event\":\"ping\",\"id\":{id}}}");
             let request = Request::parse(&text).unwrap();
-            let frame = reply(request.id.unwrap(), &Outcome::Ok(None));
+            let ack = AckRef::from(request.id.unwrap());
+            let frame = ack_frame(Dialect::Plain, &ack, &Outcome::Ok(None));
             assert_eq!(payload(&frame), format!("{{\"reply\":{id},\"ok\":true}}"));
         }
         let string = |n| format!("{{\"event\":\"ping\",\"id\":\"{}\"}}", "é".repeat(n));
@@ -187,11 +176,6 @@ mod tests {
         assert_eq!(fault(r#"{"event":5}"#), Fault::Event);
         assert_eq!(fault(r#"{"event":null}"#), Fault::Event);
         assert_eq!(fault(&format!("{{\"event\":\"{}\"}}", "n".repeat(257))), Fault::Event);
-    }
-
-    #[test]
-    fn events_are_one_object() {
-        assert_eq!(payload(&event("a\"b", "[1]")), r#"{"event":"a\"b","data":[1]}"#);
     }
 
     proptest::proptest! {

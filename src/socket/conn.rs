@@ -16,7 +16,7 @@ use super::{Kind, Mailbox};
 use crate::close::CloseReason;
 use crate::ids::{Place, Sid};
 use crate::protocol::ack::{AckRef, Outcome, ack_frame};
-use crate::protocol::engineio::{Carriage, Dialog, Piece, Version};
+use crate::protocol::engineio::{Carriage, Dialog, Piece};
 use crate::protocol::frame::{Dialect, Event};
 use crate::protocol::socketio::{self, AckId, Encoded, Payload};
 
@@ -308,11 +308,5 @@ impl<N: Namespace> Conn<'_, N> {
     /// Ends the session when the handler returns.
     pub fn close(&mut self, reason: CloseReason) {
         self.core.ending.get_or_insert(reason);
-    }
-
-    /// Whether the client speaks Engine.IO 3: it was connected without asking, and cannot be told data
-    /// with a refusal.
-    pub fn is_old(&self) -> bool {
-        self.core.dialog.version == Version::V3
     }
 }

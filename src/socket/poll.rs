@@ -81,6 +81,7 @@ impl UnderWay {
         metrics: &Arc<Metrics>,
     ) -> UnderWay {
         left.store(bytes, Ordering::Relaxed);
+        metrics.unsent_bytes.add(bytes as i64);
         UnderWay { left: Arc::clone(left), presence: Arc::clone(presence), metrics: Arc::clone(metrics) }
     }
 

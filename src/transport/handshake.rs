@@ -159,11 +159,8 @@ async fn refuse(
     let body = refusal.body(engine);
     let mut response = Response::build(refusal.status());
     response.content_type("application/json").force_close();
-    for pair in cors_headers(options, request.headers(), address) {
+    for pair in cors_headers(options, request.headers(), address).into_iter().chain(refusal.retry_after()) {
         response.insert_header(pair);
-    }
-    if refusal == Refusal::NotNow {
-        response.insert_header((header::RETRY_AFTER, "5"));
     }
     let head = response.finish().drop_body();
     framed.feed(h1::Message::Item((head, BodySize::Sized(body.len() as u64)))).await?;

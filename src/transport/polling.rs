@@ -180,8 +180,8 @@ impl<N: Namespace> Request<'_, N> {
 
     fn refuse(&self, refusal: Refusal) -> HttpResponse {
         let mut response = self.response(refusal.status());
-        if refusal == Refusal::NotNow {
-            response.append_header((header::RETRY_AFTER, "5"));
+        if let Some(header) = refusal.retry_after() {
+            response.append_header(header);
         }
         if matches!(refusal, Refusal::Engine(HandshakeError::TooLarge | HandshakeError::Timeout)) {
             response.force_close(); // the rest of the body is not waited for

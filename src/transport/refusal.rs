@@ -48,6 +48,11 @@ impl Refusal {
         }
     }
 
+    /// When to come again, where that is known.
+    pub fn retry_after(self) -> Option<(HeaderName, HeaderValue)> {
+        (self == Refusal::NotNow).then_some((header::RETRY_AFTER, HeaderValue::from_static("5")))
+    }
+
     /// The body that a client of this path understands: Engine.IO's own form, or the API's.
     pub fn body(self, engine: bool) -> String {
         let (code, message) = self.words();

@@ -216,13 +216,20 @@ fn utf16_prefix(text: &str, mut units: usize) -> Option<usize> {
     (units == 0).then_some(text.len())
 }
 
+/// The bytes of a binary message that came as text.
+///
+/// # Errors
+/// No base64 (RFC 4648, 4, padded).
+pub fn base64(text: &[u8]) -> Result<Bytes, PayloadFault> {
+    BASE64.decode(text).map(Bytes::from).map_err(|_| PayloadFault)
+}
+
 fn text_or_base64(packet: Bytes, prefix: &[u8]) -> Result<Part, PayloadFault> {
     match packet.strip_prefix(prefix) {
-        Some(base64) => {
+        Some(lines) => {
             // the Java client breaks its base64 into lines, and ends it with one
-            let joined: Vec<u8> = base64.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-            let bytes = BASE64.decode(joined).map_err(|_| PayloadFault)?;
-            Ok(Part::Binary(bytes.into()))
+            let joined: Vec<u8> = lines.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+            Ok(Part::Binary(base64(&joined)?))
         }
         None if packet.is_empty() => Err(PayloadFault),
         None => Ok(Part::Text(packet)),

@@ -1,11 +1,12 @@
 //! Writing packets. JSON text is spliced in as it is.
 //!
-//! A packet is one piece of text and its attachments; the session's [`Carriage`] puts it on the line.
+//! A packet is one piece of text and its attachments; the session's [`Carriage`](crate::protocol::engineio::Carriage) puts it
+//! on the line.
 
 use bytes::Bytes;
 
 use super::{AckId, Payload};
-use crate::protocol::engineio::{Carriage, Piece, Version};
+use crate::protocol::engineio::{Piece, Version};
 use crate::protocol::write::quoted;
 
 /// A packet to be sent, Engine.IO's `4` in front.
@@ -22,11 +23,6 @@ impl Encoded {
     pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         let attachments = self.attachments.iter().map(|attachment| Piece::Binary(attachment));
         std::iter::once(Piece::Text(&self.text)).chain(attachments)
-    }
-
-    /// As it goes on the line, in one piece.
-    pub fn carried(&self, carriage: Carriage) -> Bytes {
-        carriage.carry(self.pieces())
     }
 }
 
@@ -108,7 +104,7 @@ fn packet([plain, binary]: [&str; 2], nsp: &str, id: &str, payload: Payload) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::engineio::Dialog;
+    use crate::protocol::engineio::{Carriage, Dialog};
 
     const NONE: [&str; 0] = [];
 
@@ -148,7 +144,7 @@ mod tests {
         let out = event("/", None, "a", &[placeholder], attachments.clone());
         let text = format!("451-[\"a\",{placeholder}]");
         assert_eq!(out.text, text);
-        let bytes = out.carried(Carriage::Websocket(Dialog::V4));
+        let bytes = Carriage::Websocket(Dialog::V4).carry(out.pieces());
         assert_eq!(&bytes[2..2 + text.len()], text.as_bytes());
         assert_eq!(&bytes[2 + text.len()..], b"\x82\x02\x01\x02");
         let json = format!("[{placeholder}]").into();

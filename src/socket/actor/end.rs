@@ -1,5 +1,6 @@
 //! How a session ends.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix::{AsyncContext as _, Context};
@@ -13,6 +14,7 @@ use crate::protocol::websocket::{self, Violation};
 use crate::socket::Kind;
 use crate::socket::conn::Word;
 use crate::socket::namespace::Namespace;
+use crate::socket::wire::Wire;
 
 /// How long a closed session waits for the peer to close its side too, or to come for its last words.
 const LINGER: Duration = Duration::from_secs(2);
@@ -51,10 +53,9 @@ impl<N: Namespace> Socket<N> {
             return false;
         }
         self.say_why(reason);
-        if matches!(self.link, Link::Websocket(_)) {
-            self.say_close_frame(reason, code)
-        } else {
-            !self.say_last_words(reason)
+        match &self.link {
+            Link::Websocket(wire) => self.say_end_of_websocket(&Rc::clone(wire), reason, code),
+            Link::Polling | Link::Probing(_) => !self.say_last_words(reason),
         }
     }
 
@@ -72,21 +73,23 @@ impl<N: Namespace> Socket<N> {
         }
     }
 
-    fn say_close_frame(&mut self, reason: CloseReason, code: Option<u16>) -> bool {
+    /// Ends the websocket: with a close frame, or, where a client of Engine.IO is to come back, with the end of
+    /// the stream. okhttp (the Java client) reads no further than a close frame and waits for its own side to
+    /// close: it would come back at its ping timeout only.
+    fn say_end_of_websocket(&mut self, wire: &Wire, reason: CloseReason, code: Option<u16>) -> bool {
         let engine = matches!(self.core.kind, Kind::SocketIo | Kind::EngineIo);
-        let default = if engine && reason != CloseReason::TooBig { 1000 } else { reason.websocket_code() };
-        if engine && reason.farewell() == Farewell::Close && !reason.is_a_fault() && code.is_none() {
-            // okhttp (the Java client) reads no further than a close frame and waits for its own side to close:
-            // it would come back at its ping timeout only. The end of the stream says the same to everybody.
-            self.core.speak();
-            if let Link::Websocket(wire) = &self.link {
-                wire.shut();
-            }
-            return !self.core.outboxes.borrow().has_backlog(self.core.place.slot);
+        let comes_back = reason.farewell() == Farewell::Close && !reason.is_a_fault() && code.is_none();
+        let bare_end = engine && comes_back;
+        if !bare_end {
+            let default =
+                if engine && reason != CloseReason::TooBig { 1000 } else { reason.websocket_code() };
+            let frame = websocket::close_frame(code.unwrap_or(default), reason.code());
+            self.core.words.push(Word::Framed(frame));
         }
-        let frame = websocket::close_frame(code.unwrap_or(default), reason.code());
-        self.core.words.push(Word::Framed(frame));
         self.core.speak();
+        if bare_end {
+            wire.shut();
+        }
         !self.core.outboxes.borrow().has_backlog(self.core.place.slot)
     }
 

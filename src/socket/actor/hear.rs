@@ -9,7 +9,7 @@ use super::{Link, Phase, Socket};
 use crate::clock;
 use crate::close::CloseReason;
 use crate::protocol::ack::AckRef;
-use crate::protocol::engineio::payload::V3_MESSAGE;
+use crate::protocol::engineio::payload::{V3_MESSAGE, base64};
 use crate::protocol::engineio::{Packet, Version};
 use crate::protocol::json::JsonFault;
 use crate::protocol::socketio::{self, AckId, Kind as PacketKind, Reconstructor, SocketIoError};
@@ -115,9 +115,9 @@ impl<N: Namespace> Socket<N> {
             Ok(Packet::Ping(data)) => self.core.words.push(Word::Text(["3", data].concat())),
             // base64, where binary cannot be sent
             Err(_) if text.starts_with("b4") && self.core.dialog.version == Version::V3 => {
-                match engineio_base64(&text[2..]) {
-                    Some(bytes) => self.hear_binary(&bytes, ctx),
-                    None => self.end(CloseReason::ProtocolError, None, ctx),
+                match base64(&text.as_bytes()[2..]) {
+                    Ok(bytes) => self.hear_binary(&bytes, ctx),
+                    Err(_) => self.end(CloseReason::ProtocolError, None, ctx),
                 }
             }
             Ok(_) | Err(_) => self.end(CloseReason::ProtocolError, None, ctx),
@@ -150,11 +150,6 @@ impl<N: Namespace> Socket<N> {
             self.with_member(at, ctx, |namespace, conn| namespace.flooded(conn, event, dropped));
         }
     }
-}
-
-fn engineio_base64(text: &str) -> Option<Bytes> {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.decode(text).ok().map(Bytes::from)
 }
 
 // ── Socket.IO ───────────────────────────────────────────────────────────────────────────────────────────

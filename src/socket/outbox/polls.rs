@@ -100,7 +100,6 @@ impl Outboxes {
 }
 
 fn answer(payload: Payload, polls: &Polls, presence: &Arc<Presence>, metrics: &Arc<Metrics>) -> Answer {
-    metrics.unsent_bytes.add(payload.body.len() as i64);
     let way = UnderWay::new(payload.body.len(), &polls.under_way, presence, metrics);
     Answer { payload, way }
 }

@@ -1,0 +1,107 @@
+//! Whose an outbox is, and what leaves by what.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+
+use actix::{Message, Recipient};
+
+use crate::clock;
+use crate::close::CloseReason;
+use crate::ids::Uid;
+use crate::protocol::engineio::Dialog;
+use crate::protocol::frame::Dialect;
+use crate::socket::poll::{Cut, Poll};
+use crate::socket::wire::Wire;
+
+/// What an outbox tells its socket's actor.
+#[derive(Message, Clone, Copy, PartialEq, Eq, Debug)]
+#[rtype(result = "()")]
+pub enum Signal {
+    /// The peer did not take everything: write the backlog when it can take more.
+    Drain,
+    /// End the session.
+    Close(CloseReason),
+}
+
+/// What others may know of a socket at any time: when its peer was last heard (any byte that came from it
+/// counts as a sign of life), and by what it is carried.
+#[derive(Debug)]
+pub struct Presence {
+    heard: AtomicU64,
+    dialect: AtomicU8,
+}
+
+impl Presence {
+    /// A peer that has just been heard.
+    pub fn new(dialect: Dialect) -> Presence {
+        Presence { heard: AtomicU64::new(clock::uptime_ms()), dialect: AtomicU8::new(dialect as u8) }
+    }
+
+    /// Notes that the peer has just been heard.
+    pub fn now(&self) {
+        self.heard.store(clock::uptime_ms(), Ordering::Relaxed);
+    }
+
+    /// When it was last heard, in milliseconds of [`clock::uptime_ms`].
+    pub fn last_heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// What carries the socket now: `websocket`, `polling`, or `plain` for the plain protocol.
+    pub fn transport(&self) -> &'static str {
+        const NAMES: [&str; Dialect::COUNT] = ["websocket", "plain", "polling"];
+        NAMES[usize::from(self.dialect.load(Ordering::Relaxed))]
+    }
+
+    pub(super) fn changed_to(&self, dialect: Dialect) {
+        self.dialect.store(dialect as u8, Ordering::Relaxed);
+    }
+}
+
+/// A socket that takes an outbox.
+#[derive(Debug)]
+pub struct Owner {
+    /// Its number.
+    pub uid: Uid,
+    /// What its frames leave by.
+    pub carrier: Carrier,
+    /// What was agreed on with its client.
+    pub dialog: Dialog,
+    /// Who pings.
+    pub beat: Beat,
+    /// The socket's actor.
+    pub actor: Recipient<Signal>,
+    /// When something was last read from the peer; the connection manager reads it too.
+    pub presence: Arc<Presence>,
+}
+
+/// What a socket's frames leave by.
+#[derive(Debug)]
+pub enum Carrier {
+    /// A websocket.
+    Wire(Rc<Wire>),
+    /// The answers of polls.
+    Polls(Polls),
+}
+
+/// A session that is polled.
+#[derive(Debug, Default)]
+pub struct Polls {
+    pub(super) open: Option<Poll>,
+    /// Bytes of the last answer that its peer has not taken yet.
+    pub(super) under_way: Arc<AtomicUsize>,
+    /// Cuts off the connection that the last answer left by.
+    pub(super) cut: Option<Arc<Cut>>,
+}
+
+/// Who keeps a connection alive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Beat {
+    /// The server pings.
+    Server,
+    /// The client does (Engine.IO 3).
+    Client,
+    /// Nobody.
+    None,
+}
