@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{Dialog, Version};
+use super::{Dialog, V3_MESSAGE, Version};
 use crate::protocol::websocket::{self, Opcode};
 
 /// Stands before each record: Engine.IO 4's separator, which no JSON text holds unescaped.
@@ -65,7 +65,7 @@ fn put_binary_message(out: &mut BytesMut, dialog: Dialog, bytes: &[u8]) {
         }
         Dialog { version: Version::V3, base64: false } => {
             websocket::put_header(out, Opcode::Binary, bytes.len() + 1);
-            out.put_u8(super::payload::V3_MESSAGE);
+            out.put_u8(V3_MESSAGE);
             out.put_slice(bytes);
         }
         Dialog { version: Version::V3, base64: true } => {

@@ -22,6 +22,8 @@ use super::write::quoted;
 pub static PING_FRAME: Bytes = Bytes::from_static(b"\x81\x012");
 /// The server's ping, as it waits for a poll.
 pub static PING_RECORD: Bytes = Bytes::from_static(b"\x1e2");
+/// The type byte of a binary message in version 3.
+pub const V3_MESSAGE: u8 = 4;
 /// A close packet.
 pub const CLOSE: &str = "1";
 /// A noop: it ends a poll that has nothing else to say.

@@ -14,10 +14,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
 use super::carriage::{RECORD, Record, split_records};
-use super::{Dialog, Version};
+use super::{Dialog, V3_MESSAGE, Version};
 
-/// The type byte of a binary message in version 3.
-pub const V3_MESSAGE: u8 = 4;
 /// Ends the digits of a length in version 3's binary form.
 const V3_END: u8 = 255;
 /// The most digits of a length: what is longer than any body may be is no length.

@@ -148,7 +148,7 @@ impl Outboxes {
         self.boxes[slot as usize].accepted
     }
 
-    /// When something was last read from a socket's peer, in milliseconds of [`clock::uptime_ms`].
+    /// When something was last read from a socket's peer, in milliseconds of [`crate::clock::uptime_ms`].
     pub fn last_heard(&self, slot: Slot) -> u64 {
         self.owner(slot).map_or(0, |owner| owner.presence.last_heard())
     }

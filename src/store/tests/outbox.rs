@@ -229,7 +229,7 @@ fn a_look_at_a_connection_that_is_gone_ends_and_the_next_turn_has_another() {
             let mut outbox = outbox;
             // the first looks may still find what was said before the end
             while outbox.was_woken() {}
-            done.send(outbox)
+            let _ = done.send(outbox);
         });
         let outbox = looked.recv_timeout(Duration::from_secs(20)).expect("the look ends");
         assert_eq!(ids_of(&peek(outbox, 9).await.1), [1]);
