@@ -1,21 +1,18 @@
-//! The `ConnectionManager` actor: who is connected, and how many connections a user may have.
-//!
-//! Messages: [`Admit`] and [`Gone`] from sockets, [`Look`].
+//! Who is connected, pure: the [`ConnectionManager`](super::ConnectionManager)'s state.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::prelude::*;
+use actix::Recipient;
 use smallvec::SmallVec;
 
-use crate::clock::{self, Millis};
+use super::Whose;
+use crate::clock::Millis;
 use crate::close::CloseReason;
 use crate::ids::{Place, Sid, Uid};
-use crate::metrics::Metrics;
 use crate::socket::{Peer, Presence, Signal};
-use crate::vital::Vital;
 
 /// What happens where a user would get one connection too many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,26 +57,6 @@ pub struct Connection {
     pub actor: Recipient<Signal>,
 }
 
-/// Asks for a connection to be let in.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Admit {
-    /// The connection.
-    pub connection: Connection,
-    /// Is told whether it may stay.
-    pub answer: Box<dyn FnOnce(Result<(), CloseReason>) + Send>,
-}
-
-/// A socket is gone.
-#[derive(Message, Clone, Copy, Debug)]
-#[rtype(result = "()")]
-pub struct Gone(pub Uid);
-
-/// Runs a look at the connections; only for what may wait.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Look(pub Box<dyn FnOnce(&Connections) + Send>);
-
 /// Who is connected, pure.
 #[derive(Debug, Default)]
 pub struct Connections {
@@ -109,6 +86,17 @@ impl Connections {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.all.values()
+    }
+
+    /// Those that are meant. For one socket all are looked at: only operators ask.
+    pub fn of(&self, whose: &Whose) -> Vec<&Connection> {
+        match whose {
+            Whose::Socket(id) => self.all.values().filter(|connection| connection.id == *id).collect(),
+            Whose::User(user) => {
+                let uids = self.users.get(user).map_or(&[][..], |uids| uids);
+                uids.iter().filter_map(|uid| self.all.get(uid)).collect()
+            }
+        }
     }
 
     /// Adds a connection within the limit, in one step. Returns the one that has to go for it.
@@ -160,94 +148,11 @@ impl Connections {
     }
 }
 
-/// The manager.
-pub struct ConnectionManager {
-    connections: Connections,
-    limits: Limits,
-    metrics: Arc<Metrics>,
-    _vital: Vital,
-}
-
-impl ConnectionManager {
-    /// Nobody is connected yet.
-    pub fn new(limits: Limits, metrics: Arc<Metrics>) -> ConnectionManager {
-        ConnectionManager {
-            connections: Connections::default(),
-            limits,
-            metrics,
-            _vital: Vital("the connection manager"),
-        }
-    }
-
-    fn note_gone(&self) {
-        self.metrics.disconnected.inc();
-        self.metrics.active.dec();
-    }
-
-    fn sweep(&self) {
-        let timeout = self.limits.idle_timeout.as_millis() as u64;
-        for connection in self.connections.idle(clock::uptime_ms(), timeout) {
-            connection.actor.do_send(Signal::Close(CloseReason::Idle));
-        }
-    }
-}
-
-impl Actor for ConnectionManager {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        if !self.limits.idle_check.is_zero() && !self.limits.idle_timeout.is_zero() {
-            ctx.run_interval(self.limits.idle_check, |act, _| act.sweep());
-        }
-        ctx.run_interval(Duration::from_secs(1), |act, _| {
-            for connection in act.connections.expired(clock::now_ms()) {
-                connection.actor.do_send(Signal::Close(CloseReason::TokenExpired));
-            }
-        });
-    }
-}
-
-impl Handler<Admit> for ConnectionManager {
-    type Result = ();
-
-    fn handle(&mut self, Admit { connection, answer }: Admit, _: &mut Context<Self>) {
-        match self.connections.add(connection, &self.limits) {
-            Ok(evicted) => {
-                self.metrics.connected.inc();
-                self.metrics.active.inc();
-                if let Some(evicted) = evicted {
-                    self.note_gone();
-                    evicted.actor.do_send(Signal::Close(CloseReason::ConnectionLimit));
-                }
-                answer(Ok(()));
-            }
-            Err(reason) => answer(Err(reason)),
-        }
-    }
-}
-
-impl Handler<Gone> for ConnectionManager {
-    type Result = ();
-
-    fn handle(&mut self, Gone(uid): Gone, _: &mut Context<Self>) {
-        if self.connections.remove(uid) {
-            self.note_gone();
-        }
-    }
-}
-
-impl Handler<Look> for ConnectionManager {
-    type Result = ();
-
-    fn handle(&mut self, Look(look): Look, _: &mut Context<Self>) {
-        look(&self.connections);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::protocol::frame::Dialect;
+    use actix::prelude::*;
     use std::net::{IpAddr, Ipv4Addr};
 
     struct Nobody;
@@ -293,5 +198,18 @@ mod tests {
         assert!(!connections.remove(Uid(1)), "the evicted one is forgotten already");
         assert!(connections.remove(Uid(2)) && connections.remove(Uid(3)));
         assert_eq!((connections.len(), connections.users()), (0, 0));
+    }
+
+    #[actix::test]
+    async fn operators_name_one_socket_or_all_of_a_user() {
+        let actor = Nobody.start();
+        let mut connections = Connections::default();
+        for uid in 1..=2 {
+            connections.add(connection(uid, &actor), &limits(OnLimit::EvictOldest)).unwrap();
+        }
+        let named = connections.iter().next().unwrap().id;
+        assert_eq!(connections.of(&Whose::Socket(named)).len(), 1);
+        assert_eq!(connections.of(&Whose::User("u".into())).len(), 2);
+        assert!(connections.of(&Whose::User("nobody".into())).is_empty());
     }
 }
