@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything sets itself up; see CONTRIBUTING.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long test-clients swarm fmt lint doc deny audit clean
+.PHONY: help setup run test test-long test-clients swarm api fmt lint doc deny audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ test-clients: setup ## real clients alone (CLIENTS="node java": some of them)
 
 swarm: setup ## 1000 clients, 10 000 events through Redis: each once and in order
 	@scripts/swarm.sh $(SWARM)
+
+api: setup ## write docs/api anew from the types that are sent; tests hold it up to date
+	ROOMCAST_WRITE_API=1 cargo test --quiet --lib up_to_date
+	cd tests/clients && node types/make.mjs --write
 
 fmt: ## format the code
 	cargo fmt

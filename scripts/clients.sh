@@ -25,7 +25,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-node() { command node --test --test-reporter=spec --test-concurrency=2 node/*.test.mjs; }
+node() { command node --test --test-reporter=spec --test-concurrency=2 node/*.test.mjs types/*.test.mjs; }
 
 browser() { command node --test --test-reporter=spec --test-concurrency=2 browser/*.test.mjs; }
 

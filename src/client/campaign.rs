@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::answers::{Membership, Target, about, refuse};
+use super::requests::{self, CampaignRequest};
 use super::{Client, Hub, Request, asked};
 use crate::auth::{User, permissions};
 use crate::bridge::journal::room_state;
@@ -16,7 +17,7 @@ const EXPECTED: &str = "expected {campaignId}: a string of 1 to 128 characters w
 
 /// The campaign that a request names, else the client is told what was expected.
 fn target(conn: &mut Client<'_>, request: &Request<'_>) -> Option<Box<str>> {
-    let id = request.id("campaignId").ok().flatten();
+    let id = requests::read::<CampaignRequest>(request.data).ok().flatten().map(|data| data.campaign_id.0);
     if id.is_none() {
         refuse(conn, request.ack.as_ref(), &about(Code::InvalidPayload(EXPECTED), request.event));
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::json;
 
 use super::record::ConnectionRecord;
+use super::requests::{self, TokenRequest};
 use super::stored::{notification_item, raw};
 use super::{Client, Hub, State, ToClient};
 use crate::auth::{AuthError, User};
@@ -20,17 +20,9 @@ use crate::socket::{Credentials, Kind};
 use crate::store::{self, CampaignRow, Initial, InitialAsk, StoreError};
 use crate::transport::query::query_param;
 
-/// The CONNECT payload, or the data of an `auth` message.
-#[derive(Deserialize, Default)]
-struct Payload<'a> {
-    #[serde(borrow, default)]
-    token: Option<std::borrow::Cow<'a, str>>,
-}
-
 /// Judges a client's token: the first found of payload, header and query.
 pub(super) fn authenticate(hub: &Hub, conn: &mut Client<'_>, credentials: Credentials<'_>) {
-    let payload =
-        credentials.payload.and_then(|payload| serde_json::from_str::<Payload<'_>>(payload.get()).ok());
+    let payload = requests::read::<TokenRequest<'_>>(credentials.payload).ok().flatten();
     let from_query = || query_param(credentials.query?, "token").map(Into::into);
     let token =
         payload.and_then(|payload| payload.token).or_else(from_query).filter(|token| !token.is_empty());

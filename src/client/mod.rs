@@ -8,26 +8,29 @@
 //! | [`system`] | `subscribe:system`, `unsubscribe:system` |
 //! | [`notifications`] | `notifications:read` |
 //! | [`answers`] | the words of answers and errors |
+//! | [`requests`] | what clients send with their events |
 //! | `stored` | stored rows as they are sent |
 //! | `record` | what is recorded of a connection |
 
 pub mod answers;
+#[cfg(test)]
+mod asyncapi;
 pub mod campaign;
 pub mod connect;
 pub mod notifications;
 mod record;
+pub mod requests;
 mod stored;
 pub mod system;
 pub mod user;
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix::{Addr, Recipient};
 use serde_json::value::RawValue;
 
-use crate::auth::{KeySet, User, is_id};
+use crate::auth::{KeySet, User};
 use crate::clock;
 use crate::close::CloseReason;
 use crate::events::server::{ErrorData, HubStatus, Pong};
@@ -200,20 +203,6 @@ pub(crate) struct Request<'a> {
     event: &'static str,
     data: Option<&'a RawValue>,
     ack: Option<AckRef>,
-}
-
-impl Request<'_> {
-    /// The id that the data name, if they name one.
-    ///
-    /// # Errors
-    /// The data are no object, or hold something else under this key.
-    fn id(&self, key: &str) -> Result<Option<Box<str>>, ()> {
-        let Some(data) = self.data.filter(|data| data.get() != "null") else { return Ok(None) };
-        let fields: HashMap<String, &RawValue> = serde_json::from_str(data.get()).map_err(|_| ())?;
-        let Some(value) = fields.get(key).filter(|value| value.get() != "null") else { return Ok(None) };
-        let id: String = serde_json::from_str(value.get()).map_err(|_| ())?;
-        if is_id(&id) { Ok(Some(id.into_boxed_str())) } else { Err(()) }
-    }
 }
 
 impl Hub {

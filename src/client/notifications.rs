@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::Deserialize;
 use smallvec::smallvec;
 
 use super::answers::{RETRY_AFTER_MS, about, done, refuse};
+use super::requests::{self, NotificationsReadRequest};
 use super::{Client, Hub, Request, ToClient};
 use crate::auth::User;
 use crate::events::route::user_room;
@@ -30,14 +30,9 @@ pub struct Marked {
     answered: Arc<AtomicBool>,
 }
 
-#[derive(Deserialize)]
-struct Ids {
-    ids: Vec<String>,
-}
-
 pub(super) fn read(hub: &Hub, conn: &mut Client<'_>, user: &User, request: Request<'_>) {
-    let data = request.data.and_then(|data| serde_json::from_str::<Ids>(data.get()).ok());
-    let Some(Ids { ids }) = data.filter(|data| data.ids.len() <= MAX_IDS) else {
+    let data = requests::read::<NotificationsReadRequest>(request.data).ok().flatten();
+    let Some(NotificationsReadRequest { ids }) = data.filter(|data| data.ids.len() <= MAX_IDS) else {
         return refuse(conn, request.ack.as_ref(), &about(Code::InvalidPayload(EXPECTED), request.event));
     };
     let (mailbox, ack) = (conn.mailbox(), request.ack);

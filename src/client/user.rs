@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::answers::{Membership, Target, about, refuse};
+use super::requests::{self, UserRequest};
 use super::stored::notification_event;
 use super::{Client, Hub, Request, asked};
 use crate::auth::{User, permissions};
@@ -23,9 +24,12 @@ pub(super) enum Early {
 
 /// The user that a request names, by default the client itself; else it is told what was expected.
 fn target(conn: &mut Client<'_>, user: &User, request: &Request<'_>) -> Option<Box<str>> {
-    match request.id("userId") {
-        Ok(id) => Some(id.unwrap_or_else(|| (*user.id).into())),
-        Err(()) => {
+    match requests::read::<UserRequest>(request.data) {
+        Ok(data) => {
+            let named = data.and_then(|data| data.user_id);
+            Some(named.map_or_else(|| (*user.id).into(), |id| id.0))
+        }
+        Err(_) => {
             refuse(conn, request.ack.as_ref(), &about(Code::InvalidPayload(EXPECTED), request.event));
             None
         }

@@ -12,6 +12,7 @@ use super::stamp::Stamp;
 
 /// `campaign:status_changed`
 #[derive(Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct StatusChanged<'a> {
@@ -27,6 +28,7 @@ pub struct StatusChanged<'a> {
 
 /// `campaign:timer_scheduled`
 #[derive(Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct TimerScheduled<'a> {
@@ -39,6 +41,7 @@ pub struct TimerScheduled<'a> {
 
 /// `campaign:metrics_updated`
 #[derive(Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct MetricsUpdated<'a> {
@@ -49,15 +52,20 @@ pub struct MetricsUpdated<'a> {
 
 /// A campaign's figures: numbers, as they were written.
 #[derive(Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct Metrics<'a> {
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub participants: &'a RawValue,
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub engagements: &'a RawValue,
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub rewards: &'a RawValue,
 }
 
 /// `campaign:updated`
 #[derive(Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct Updated<'a> {

@@ -43,6 +43,28 @@ pub enum Code<'a> {
     Internal,
 }
 
+/// Every code, for the description of the API.
+#[cfg(test)]
+pub const CODES: [&str; 17] = [
+    "auth_failed",
+    "unauthenticated",
+    "access_denied",
+    "admin_required",
+    "room_full",
+    "room_limit",
+    "invalid_payload",
+    "unknown_event",
+    "rate_limited",
+    "connection_limit",
+    "kicked",
+    "token_expired",
+    "idle",
+    "slow_consumer",
+    "shutting_down",
+    "unavailable",
+    "internal",
+];
+
 /// Longest foreign text in a message, in characters.
 const MAX_FOREIGN_CHARS: usize = 160;
 
@@ -128,6 +150,7 @@ mod tests {
             (Code::Internal, "internal", "Internal error"),
         ] {
             assert_eq!((code.code(), &*code.message()), (name, text));
+            assert!(CODES.contains(&name), "{name}");
         }
     }
 

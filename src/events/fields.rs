@@ -34,6 +34,21 @@ pub struct Fields<'a>(List<'a>);
 #[derive(Debug)]
 pub struct Own<'a>(List<'a>);
 
+#[cfg(test)]
+impl schemars::JsonSchema for Own<'_> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Own".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "object", "additionalProperties": true })
+    }
+}
+
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -37,6 +37,7 @@ words! {
 /// `campaign:status`: the snapshot. A campaign that the store does not know has `status`, `metadata` and
 /// `timestamp` null.
 #[derive(Clone, Copy, Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct CampaignStatus<'a> {
@@ -60,6 +61,7 @@ pub fn campaign_status(campaign: &str, metadata: Option<&str>, state: Option<&St
 
 /// A room, as answers name it.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "lowercase", rename_all_fields = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 4")]
 pub enum Room<'a> {
@@ -73,6 +75,7 @@ pub type Subscribed<'a> = Room<'a>;
 
 /// `unsubscribed`
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unsubscribed<'a> {
     /// The room.
     #[serde(flatten)]
@@ -84,6 +87,7 @@ pub struct Unsubscribed<'a> {
 
 /// One of `initial:campaigns`.
 #[derive(Clone, Copy, Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct InitialCampaign<'a> {
@@ -96,6 +100,7 @@ pub struct InitialCampaign<'a> {
 
 /// `initial:system_status`
 #[derive(Clone, Copy, Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct InitialSystemStatus<'a> {
     pub timestamp: Stamp,
@@ -110,6 +115,7 @@ pub type HubServiceStatus<'a> = ServiceStatus<'a, HubMetrics<'a>>;
 
 /// The `metrics` of the hub's own `system:service_status`.
 #[derive(Clone, Copy, Default, Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct HubMetrics<'a> {
@@ -130,6 +136,7 @@ pub struct HubMetrics<'a> {
 
 /// `gap`: events of that time may be missing.
 #[derive(Clone, Copy, Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct Gap<'a> {
     pub source: &'a str,
@@ -139,9 +146,11 @@ pub struct Gap<'a> {
 
 /// `error`
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorData<'a> {
     /// The stable code.
+    #[cfg_attr(test, schemars(extend("enum" = super::codes::CODES)))]
     pub code: &'static str,
     /// The stable text.
     pub message: std::borrow::Cow<'a, str>,
@@ -170,6 +179,7 @@ impl<'a> From<Code<'a>> for ErrorData<'a> {
 
 /// `connected`: the first frame after authentication on the plain websocket.
 #[derive(Clone, Copy, Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 1")]
 pub struct Connected<'a> {
@@ -181,6 +191,7 @@ pub struct Connected<'a> {
 
 /// `pong`
 #[derive(Clone, Copy, Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pong {
     /// Milliseconds since 1970.
     pub timestamp: Millis,
@@ -188,6 +199,7 @@ pub struct Pong {
 
 /// `auth:expiring`, and `auth:refreshed`
 #[derive(Clone, Copy, Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Expiry {
     /// When the token runs out.
@@ -196,6 +208,7 @@ pub struct Expiry {
 
 /// `notifications:read`
 #[derive(Clone, Copy, Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NotificationsRead<'a, S: Serialize> {
     /// Those that were the user's and unread.
     pub ids: &'a [S],

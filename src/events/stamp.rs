@@ -14,6 +14,22 @@ impl Serialize for Stamp {
     }
 }
 
+#[cfg(test)]
+impl schemars::JsonSchema for Stamp {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A time: RFC 3339 in UTC with milliseconds.",
+            "type": "string",
+            "format": "date-time",
+            "examples": ["2026-05-04T10:20:30.123Z"],
+        })
+    }
+}
+
 /// 0000-01-01T00:00:00Z.
 const FIRST: Millis = -62_167_219_200_000;
 /// 9999-12-31T23:59:59.999Z.

@@ -38,6 +38,7 @@ words! {
 
 /// `system:alert`
 #[derive(Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct Alert<'a> {
     pub level: Level,
@@ -50,6 +51,7 @@ pub struct Alert<'a> {
 
 /// `system:service_status`. The hub's own has [`HubMetrics`](super::server::HubMetrics).
 #[derive(Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct ServiceStatus<'a, M: Serialize = &'a RawValue> {
     pub service: Cow<'a, str>,

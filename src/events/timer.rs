@@ -24,6 +24,7 @@ words! {
 
 /// `timer:executed`
 #[derive(Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct TimerExecuted<'a> {
@@ -34,6 +35,7 @@ pub struct TimerExecuted<'a> {
     pub execution_time: Stamp,
     /// A number, as it was written.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub processing_time_ms: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<&'a RawValue>,
@@ -42,6 +44,7 @@ pub struct TimerExecuted<'a> {
 
 /// `timer:failed`
 #[derive(Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct TimerFailed<'a> {
@@ -57,6 +60,7 @@ pub struct TimerFailed<'a> {
 
 /// `timer:event`
 #[derive(Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct TimerEvent<'a> {

@@ -30,6 +30,7 @@ words! {
 
 /// `notification`
 #[derive(Serialize, Debug)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5")]
 pub struct Notification<'a> {

@@ -2,8 +2,8 @@
 
 /// Declares an enum whose variants are words on the wire.
 macro_rules! words {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$meta])*
+    ($(#[doc = $doc_of_type:literal])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[doc = $doc_of_type])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum $name { $($(#[$doc])* $variant,)+ }
 
@@ -22,6 +22,18 @@ macro_rules! words {
 
             fn from_word(word: &str) -> Option<$name> {
                 match word { $($word => Some($name::$variant),)+ _ => None }
+            }
+        }
+
+        #[cfg(test)]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let doc = concat!($($doc_of_type,)*).trim();
+                schemars::json_schema!({ "description": doc, "type": "string", "enum": [$($word,)+] })
             }
         }
 
