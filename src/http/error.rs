@@ -17,6 +17,9 @@ pub enum ApiError {
     /// The token does not give this right.
     #[error("Access denied")]
     AccessDenied,
+    /// Only administrators may.
+    #[error("Admin access required")]
+    AdminRequired,
     /// The page's origin may not call.
     #[error("Origin not allowed")]
     Origin,
@@ -41,6 +44,7 @@ impl ApiError {
             ApiError::InvalidPayload(_) => "invalid_payload",
             ApiError::AuthFailed(_) => "auth_failed",
             ApiError::AccessDenied | ApiError::Origin => "access_denied",
+            ApiError::AdminRequired => "admin_required",
             ApiError::NotFound => "not_found",
             ApiError::TooLarge(_) | ApiError::MetadataTooLarge(_) => "too_large",
             ApiError::Unavailable => "unavailable",
@@ -53,7 +57,7 @@ impl ResponseError for ApiError {
         match self {
             ApiError::InvalidPayload(_) => StatusCode::BAD_REQUEST,
             ApiError::AuthFailed(_) => StatusCode::UNAUTHORIZED,
-            ApiError::AccessDenied | ApiError::Origin => StatusCode::FORBIDDEN,
+            ApiError::AccessDenied | ApiError::AdminRequired | ApiError::Origin => StatusCode::FORBIDDEN,
             ApiError::NotFound => StatusCode::NOT_FOUND,
             ApiError::TooLarge(_) | ApiError::MetadataTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -8,11 +8,13 @@
 //! | [`rights`] | who may call what |
 //! | [`read_model`] | writes it, and tells the registry whose rights have changed |
 //! | [`path`] | ids in paths |
+//! | [`page`] | `limit` and `cursor` of lists |
 //! | [`error`] | the one form of errors |
 
 pub mod campaigns;
 pub mod error;
 pub mod health;
+pub mod page;
 pub mod path;
 pub mod publish;
 pub mod read_model;

@@ -15,6 +15,11 @@ pub enum Segment {
     Participant = 6,
 }
 
+impl Segment {
+    /// The user's, in `/api/v1/users/{id}/…`.
+    pub const USER: Segment = Segment::Campaign;
+}
+
 /// The id in this segment. It is decoded here, once and strictly: the router leaves `%2F` as it is, and its
 /// own decoding puts other characters in the place of what is no UTF-8.
 ///

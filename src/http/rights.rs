@@ -42,6 +42,25 @@ pub fn may_publish(api: &Api, request: &HttpRequest) -> Result<(), ApiError> {
     }
 }
 
+/// Whether the caller is an administrator.
+///
+/// # Errors
+/// Says why not.
+pub fn may_administrate(api: &Api, request: &HttpRequest) -> Result<(), ApiError> {
+    may_call(api, request)?;
+    if user(api, request)?.is_admin { Ok(()) } else { Err(ApiError::AdminRequired) }
+}
+
+/// Whether the caller is this user, or an administrator.
+///
+/// # Errors
+/// Says why not.
+pub fn may_act_for(api: &Api, request: &HttpRequest, id: &str) -> Result<(), ApiError> {
+    may_call(api, request)?;
+    let allowed = permissions::may_join_user(&user(api, request)?, id);
+    if allowed { Ok(()) } else { Err(ApiError::AccessDenied) }
+}
+
 /// Whether the page that the call comes from may call at all.
 fn may_call(api: &Api, request: &HttpRequest) -> Result<(), ApiError> {
     let Some(peer) = request.peer_addr() else { return Ok(()) };
