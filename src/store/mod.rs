@@ -42,7 +42,7 @@ pub use campaigns::{CampaignRead, CampaignRow, CampaignState, Role};
 pub use connections::{ConnectionEvent, ConnectionEventKind};
 pub use error::StoreError;
 pub use handle::{Confirmed, Initial, InitialAsk, Store, StoreOptions};
-pub use notifications::{StoredNotification, Unread};
+pub use notifications::{Of, StoredNotification, Unread};
 pub use outbox::{Outbox, OutboxMark, OutboxRow};
 pub use read_model::{Campaign, CampaignChange, CampaignWrite, ParticipantChange};
 pub use record::{CampaignPut, NotificationRow, Recipient, Record};

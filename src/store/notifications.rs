@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use diesel::dsl::max;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 
 use super::campaigns;
 use super::connection::AnyConnection;
@@ -20,7 +20,7 @@ const INITIAL: i64 = 10;
 const UNREAD: i64 = 1_000;
 
 /// A notification as it stands in the store.
-#[derive(Clone, PartialEq, Eq, Debug, Queryable, Selectable)]
+#[derive(Clone, PartialEq, Eq, Debug, QueryableByName)]
 #[diesel(table_name = notifications)]
 #[allow(missing_docs, reason = "the fields of CONTRACT 5's `notification`")]
 pub struct StoredNotification {
@@ -175,29 +175,81 @@ fn seq_of(conn: &mut AnyConnection, user: &str, id: &str) -> QueryResult<i64> {
         .first(conn)
 }
 
+#[derive(QueryableByName)]
+struct Seq {
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+}
+
+/// User and number are compared as a pair, here and below: so the index on both is the only way to have the
+/// order that is asked for. With `user_id = $1 ORDER BY seq` PostgreSQL may, by its statistics, walk through
+/// the whole table from its newest row until it meets one of this user, which for somebody with old ones
+/// alone is at its end.
+const MARK: &str = "SELECT seq FROM notifications WHERE (user_id, seq) >= ($1, 0) \
+     AND (user_id, seq) <= ($1, 9223372036854775807) ORDER BY user_id DESC, seq DESC LIMIT 1";
+
 /// The greatest number among a user's notifications; 0 where there are none.
 fn mark(conn: &mut AnyConnection, user: &str) -> QueryResult<i64> {
-    let greatest: Option<i64> = notifications::table
-        .filter(notifications::user_id.eq(user))
-        .select(max(notifications::seq))
-        .first(conn)?;
-    Ok(greatest.unwrap_or(0))
+    let greatest = diesel::sql_query(MARK).bind::<Text, _>(user).get_result::<Seq>(conn).optional()?;
+    Ok(greatest.map_or(0, |row| row.seq))
+}
+
+/// A user's notifications of a stretch, newest first.
+fn stretch(of: Of) -> String {
+    let which = match of {
+        Of::All => "",
+        Of::Unread => "read_at IS NULL AND ",
+    };
+    format!(
+        "SELECT seq, id, type AS kind, title, message, action_url, metadata, campaign_id, created_at, read_at \
+         FROM notifications WHERE {which}(user_id, seq) > ($1, $2) AND (user_id, seq) <= ($1, $3) \
+         ORDER BY user_id DESC, seq DESC LIMIT $4"
+    )
+}
+
+/// Which notifications are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Of {
+    /// All that are kept.
+    All,
+    /// Those that were not read.
+    Unread,
+}
+
+/// The newest at most `limit` with a number over `since` and up to `until`, newest first.
+fn between(
+    conn: &mut AnyConnection,
+    user: &str,
+    of: Of,
+    (since, until): (i64, i64),
+    limit: i64,
+) -> QueryResult<Vec<StoredNotification>> {
+    diesel::sql_query(stretch(of))
+        .bind::<Text, _>(user)
+        .bind::<BigInt, _>(since)
+        .bind::<BigInt, _>(until)
+        .bind::<BigInt, _>(limit)
+        .load(conn)
 }
 
 /// The newest unread after `since`, newest first; the mark is read before them and bounds them, so that
 /// none is both behind the mark and left out.
 fn newest(conn: &mut AnyConnection, user: &str, since: i64, limit: i64) -> QueryResult<Unread> {
     let mark = mark(conn, user)?.max(since);
-    let items = notifications::table
-        .filter(notifications::user_id.eq(user))
-        .filter(notifications::read_at.is_null())
-        .filter(notifications::seq.gt(since))
-        .filter(notifications::seq.le(mark))
-        .order(notifications::seq.desc())
-        .limit(limit)
-        .select(StoredNotification::as_select())
-        .load(conn)?;
+    let items = between(conn, user, Of::Unread, (since, mark), limit)?;
     Ok(Unread { items, mark })
+}
+
+/// The newest written before the one numbered `before`, newest first.
+pub(super) fn page(
+    conn: &mut AnyConnection,
+    user: &str,
+    of: Of,
+    before: Option<i64>,
+    limit: i64,
+) -> QueryResult<Vec<StoredNotification>> {
+    let until = before.map_or(i64::MAX, |before| before.saturating_sub(1));
+    between(conn, user, of, (0, until), limit)
 }
 
 /// What a connect is told: the newest first.
