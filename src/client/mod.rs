@@ -9,7 +9,7 @@
 //! | [`notifications`] | `notifications:read` |
 //! | [`answers`] | the words of answers and errors |
 //! | [`requests`] | what clients send with their events |
-//! | `stored` | stored rows as they are sent |
+//! | [`stored`] | stored rows as they are sent |
 //! | `record` | what is recorded of a connection |
 
 pub mod answers;
@@ -20,7 +20,7 @@ pub mod connect;
 pub mod notifications;
 mod record;
 pub mod requests;
-mod stored;
+pub mod stored;
 pub mod system;
 pub mod user;
 

@@ -16,11 +16,7 @@ use crate::protocol::ack::AckRef;
 use crate::protocol::frame::Event;
 use crate::rooms::registry::Publish;
 use crate::rooms::{Publication, Publications};
-use crate::store::StoreError;
-
-/// How many notifications one request may mark.
-const MAX_IDS: usize = 500;
-const EXPECTED: &str = "expected {ids}: an array of at most 500 strings";
+use crate::store::{Record, StoreError};
 
 /// What the store says of a request to mark notifications as read.
 pub struct Marked {
@@ -32,8 +28,9 @@ pub struct Marked {
 
 pub(super) fn read(hub: &Hub, conn: &mut Client<'_>, user: &User, request: Request<'_>) {
     let data = requests::read::<NotificationsReadRequest>(request.data).ok().flatten();
-    let Some(NotificationsReadRequest { ids }) = data.filter(|data| data.ids.len() <= MAX_IDS) else {
-        return refuse(conn, request.ack.as_ref(), &about(Code::InvalidPayload(EXPECTED), request.event));
+    let Some(ids) = data.and_then(NotificationsReadRequest::checked) else {
+        let expected = Code::InvalidPayload(NotificationsReadRequest::EXPECTED);
+        return refuse(conn, request.ack.as_ref(), &about(expected, request.event));
     };
     let (mailbox, ack) = (conn.mailbox(), request.ack);
     let answered = Arc::new(AtomicBool::new(false));
@@ -56,23 +53,30 @@ pub(super) fn marked(hub: &Hub, conn: &mut Client<'_>, Marked { ids, ack, answer
             refuse(conn, ack.as_ref(), &error)
         };
     };
-    let event = Event::new(names::NOTIFICATIONS_READ, &NotificationsRead { ids: &ids });
     if first {
-        done(conn, ack.as_ref(), &event);
-    }
-    if ids.is_empty() {
-        return;
+        done(conn, ack.as_ref(), &read_event(&ids));
     }
     let place = conn.place();
     let Some(user) = conn.state().map(|state| Arc::clone(&state.user)) else { return };
+    let Some(publication) = told_read(&user.id, &ids) else { return };
+    let publication = Publication { except: first.then_some(place), ..publication };
+    let permit = hub.shared.permits.take(1, 0);
+    hub.publisher.do_send(Publish(Publications { list: vec![publication], permit }));
+}
+
+fn read_event(ids: &[String]) -> Event {
+    Event::new(names::NOTIFICATIONS_READ, &NotificationsRead { ids })
+}
+
+/// What a user's room is told of the notifications that were marked; nothing where there are none.
+pub fn told_read(user: &str, ids: &[String]) -> Option<Publication<Record>> {
     let publication = Publication {
-        event: Some(Arc::new(event)),
-        rooms: smallvec![user_room(&user.id)],
+        event: Some(Arc::new(read_event(ids))),
+        rooms: smallvec![user_room(user)],
         state: None,
         item: None,
         record: None,
-        except: first.then_some(place),
+        except: None,
     };
-    let permit = hub.shared.permits.take(1, 0);
-    hub.publisher.do_send(Publish(Publications { list: vec![publication], permit }));
+    (!ids.is_empty()).then_some(publication)
 }

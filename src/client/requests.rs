@@ -63,6 +63,20 @@ pub struct NotificationsReadRequest {
     pub ids: Vec<String>,
 }
 
+impl NotificationsReadRequest {
+    /// How many notifications one request may mark.
+    const MAX: usize = 500;
+    /// What is expected, in words.
+    pub const EXPECTED: &str = "expected {ids}: an array of at most 500 strings";
+
+    /// The ids, unless they are too many or one holds what no id can (U+0000, of which PostgreSQL makes an
+    /// error).
+    pub fn checked(self) -> Option<Vec<String>> {
+        let fits = self.ids.len() <= Self::MAX && !self.ids.iter().any(|id| id.contains('\0'));
+        fits.then_some(self.ids)
+    }
+}
+
 /// The CONNECT payload (`auth` in the client); the data of `auth` on the plain websocket and of
 /// `auth:refresh`.
 #[derive(Deserialize, Default, Debug)]

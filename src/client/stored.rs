@@ -9,7 +9,7 @@ use crate::protocol::frame::Event;
 use crate::store::StoredNotification;
 
 /// A stored notification as it is sent.
-fn notification(item: &StoredNotification) -> Notification<'_> {
+pub fn notification(item: &StoredNotification) -> Notification<'_> {
     Notification {
         id: item.id.as_str().into(),
         kind: NotificationKind::from_word(&item.kind).unwrap_or(NotificationKind::Info),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`publish`] | `POST /api/v1/events` |
 //! | [`campaigns`] | `/api/v1/campaigns/{id}` and its participants: the read model |
+//! | [`notifications`] | `GET /api/v1/users/{id}/notifications`, `POST …/read` |
 //! | [`health`] | `GET /health/live`, `GET /health/ready`, `GET /metrics` |
 //! | [`rights`] | who may call what |
 //! | [`read_model`] | writes it, and tells the registry whose rights have changed |
@@ -14,6 +15,7 @@
 pub mod campaigns;
 pub mod error;
 pub mod health;
+pub mod notifications;
 pub mod page;
 pub mod path;
 pub mod publish;
@@ -100,6 +102,8 @@ fn public_calls(scope: Scope) -> Scope {
         .route("/campaigns/{id}", web::delete().to(campaigns::delete))
         .route("/campaigns/{id}/participants/{user}", web::put().to(campaigns::add_participant))
         .route("/campaigns/{id}/participants/{user}", web::delete().to(campaigns::remove_participant))
+        .route("/users/{id}/notifications", web::get().to(notifications::list))
+        .route("/users/{id}/notifications/read", web::post().to(notifications::read))
 }
 
 /// Below `/api/v1`: what operators call. With `server.admin_address` it is served there only.

@@ -97,11 +97,15 @@ impl ReadModel {
         self.wait(told).await.map(drop)
     }
 
-    async fn wait<T>(&self, told: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, ApiError> {
+    /// What the store says, within the time that it has.
+    pub(super) async fn wait<T>(
+        &self,
+        told: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, ApiError> {
         match timeout(self.patience, told).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(error))) => {
-                log::warn!("a call to the read model failed: {error}");
+                log::warn!("a call to the store failed: {error}");
                 Err(ApiError::Unavailable)
             }
             Ok(Err(_)) | Err(_) => Err(ApiError::Unavailable),

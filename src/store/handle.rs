@@ -10,7 +10,7 @@ use super::campaigns::{self, CampaignRead, CampaignRow};
 use super::connection::{AnyConnection, Manager};
 use super::connections::ConnectionEvent;
 use super::health::Health;
-use super::notifications::{self, NotificationWrite, StoredNotification, Unread};
+use super::notifications::{self, NotificationWrite, Of, StoredNotification, Unread};
 use super::outbox::{self, OutboxMark};
 use super::queue::{Bounds, Item, Queue, Task};
 use super::read_model::{self, Campaign, CampaignChange, CampaignWrite, ParticipantChange};
@@ -188,6 +188,19 @@ impl Store {
     ) {
         let user = user.to_owned();
         self.0.readers.read(move |conn| notifications::unread_since(conn, &user, mark), reply);
+    }
+
+    /// Reads a user's notifications, newest first: those numbered below `before`, or the newest.
+    pub fn notifications(
+        &self,
+        user: &str,
+        of: Of,
+        before: Option<i64>,
+        limit: i64,
+        reply: impl FnOnce(Result<Vec<StoredNotification>, StoreError>) + Send + 'static,
+    ) {
+        let user = user.to_owned();
+        self.0.readers.read(move |conn| notifications::page(conn, &user, of, before, limit), reply);
     }
 
     /// Marks notifications as read; answers with those of `ids` that were the user's and unread, in the
