@@ -101,8 +101,7 @@ fn asked(db: &Db, run: impl FnOnce(&mut AnyConnection)) -> Vec<String> {
     });
     run(&mut conn);
     drop(conn);
-    let statements = heard.lock().unwrap().clone();
-    statements
+    heard.lock().unwrap().clone()
 }
 
 /// 40 000 notifications of 21 users; `old` has a third of them, the oldest, and has read all but a few.
