@@ -32,7 +32,7 @@ use crate::rooms::lane::Drain;
 use crate::rooms::registry::{Gap, LaneUp, Look, Publish};
 use crate::rooms::{ConnectionManager, Lane, Permits, RoomRegistry};
 use crate::store::retention::Retention;
-use crate::store::{Outbox, Record, Store, StoreError};
+use crate::store::{Outbox, Record, Store, StoreError, StoreOptions};
 use crate::transport::Gate;
 use crate::transport::server::{Service, start};
 use crate::transport::worker::{Central, Shared};
@@ -167,7 +167,9 @@ impl Parts {
         let gate = Arc::new(Gate::default());
         let to_registry = ToRegistry::default();
         let confirm = Arc::clone(&to_registry);
-        let store = Store::start(options::store(&config), move |list| journal::confirm(&confirm, list));
+        let statements = Some(metrics.database_statements.clone());
+        let database = StoreOptions { statements, ..options::store(&config) };
+        let store = Store::start(database, move |list| journal::confirm(&confirm, list));
         let required = config.health.required.clone();
         let health = Arc::new(Health::new(
             Arc::clone(&gate),

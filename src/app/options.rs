@@ -26,6 +26,7 @@ pub fn store(config: &Config) -> StoreOptions {
         pool_size: u32::try_from(config.database.pool_size).unwrap_or(u32::MAX),
         timeout: Duration::from_millis(config.database.timeout_ms),
         ended_statuses: config.campaigns.ended_statuses.clone(),
+        statements: None,
     }
 }
 

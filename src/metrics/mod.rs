@@ -44,6 +44,8 @@ pub struct Metrics {
     pub queue_depth: IntGaugeVec,
     /// Items that a full queue refused.
     pub queue_overflow: IntCounterVec,
+    /// Statements that the store's readers and writer have begun, since start.
+    pub database_statements: IntCounter,
     /// Always 1; the labels say what runs.
     pub build_info: IntGaugeVec,
     /// Whether a dependency can be reached (1) or not (0).
@@ -95,6 +97,10 @@ impl Metrics {
                 "roomcast_queue_overflow_total",
                 "Items that a full queue refused.",
                 &["queue"],
+            ),
+            database_statements: make.counter(
+                "roomcast_database_statements_total",
+                "Statements that readers and writer have begun, a transaction's own among them.",
             ),
             build_info: make.gauges_by("roomcast_build_info", "What runs.", &["version", "writer"]),
             dependency_up: make.gauges("roomcast_dependency_up", "Whether it can be reached.", "dependency"),

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::connection::{
+    AnsiTransactionManager, InstrumentationEvent, SimpleConnection, TransactionManager,
+};
 use diesel::r2d2::{ManageConnection, R2D2Connection};
 use diesel::result::QueryResult;
 use diesel::{Connection, ConnectionError, PgConnection, SqliteConnection};
+use prometheus::IntCounter;
 
 use super::StoreError;
 use super::target::Target;
@@ -101,18 +104,36 @@ impl AnyConnection {
 pub(super) struct Manager {
     url: String,
     timeout: Duration,
+    /// Counts the statements that its connections begin, transactions' own among them.
+    statements: Option<IntCounter>,
 }
 
 impl Manager {
     pub(super) fn new(url: &str, timeout: Duration) -> Manager {
-        Manager { url: url.to_owned(), timeout }
+        Manager { url: url.to_owned(), timeout, statements: None }
+    }
+
+    /// The same, counting its connections' statements.
+    pub(super) fn counting(self, statements: Option<IntCounter>) -> Manager {
+        Manager { statements, ..self }
+    }
+
+    fn count_statements(&self, conn: &mut AnyConnection) {
+        let Some(statements) = self.statements.clone() else { return };
+        conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if matches!(event, InstrumentationEvent::StartQuery { .. }) {
+                statements.inc();
+            }
+        });
     }
 
     /// A connection whose statements end within the timeout.
     pub(super) fn open(&self) -> Result<AnyConnection, StoreError> {
         let target = Target::parse(&self.url, self.timeout)?;
         let limits = postgres_limits(&self.url, self.timeout);
-        open(&target, self.timeout, &limits).map_err(|message| target.explain(&message))
+        let mut conn = open(&target, self.timeout, &limits).map_err(|message| target.explain(&message))?;
+        self.count_statements(&mut conn);
+        Ok(conn)
     }
 
     /// The file, where it is SQLite's.

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use diesel::Connection as _;
 use diesel::result::QueryResult;
+use prometheus::IntCounter;
 
 use super::campaigns::{self, CampaignRead, CampaignRow};
 use super::connection::{AnyConnection, Manager};
 use super::connections::ConnectionEvent;
 use super::health::Health;
+use super::joined::Joined;
 use super::notifications::{self, NotificationWrite, Of, StoredNotification, Unread};
 use super::outbox::{self, OutboxMark};
 use super::queue::{Bounds, Item, Queue, Task};
@@ -32,11 +34,13 @@ pub struct StoreOptions {
     pub timeout: Duration,
     /// Statuses of campaigns that are no longer active.
     pub ended_statuses: Vec<String>,
+    /// Counts the statements of readers and writer.
+    pub statements: Option<IntCounter>,
 }
 
 impl StoreOptions {
     pub(super) fn manager(&self) -> Manager {
-        Manager::new(&self.url, self.timeout)
+        Manager::new(&self.url, self.timeout).counting(self.statements.clone())
     }
 }
 
@@ -78,7 +82,7 @@ pub enum Confirmed {
 }
 
 /// Who asks for his first data.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct InitialAsk {
     /// The user.
     pub user: Arc<str>,
@@ -110,6 +114,7 @@ struct Inner {
     queue: Arc<Queue>,
     health: Arc<Health>,
     readers: Readers,
+    initials: Joined<InitialAsk, Initial>,
     ended: Vec<String>,
 }
 
@@ -153,19 +158,25 @@ impl Store {
             .spawn(move || writer.run())
             .expect("the operating system gives a thread");
         let readers = Readers::start(manager, options.pool_size, options.timeout);
-        Store(Arc::new(Inner { queue, health, readers, ended: options.ended_statuses }))
+        Store(Arc::new(Inner {
+            queue,
+            health,
+            readers,
+            initials: Joined::default(),
+            ended: options.ended_statuses,
+        }))
     }
 
-    /// Reads what a connect is told.
+    /// Reads what a connect is told. One that waits is shared by who asks the same.
     pub fn initial(&self, ask: InitialAsk, reply: impl FnOnce(Result<Initial, StoreError>) + Send + 'static) {
         let ended = self.0.ended.clone();
-        let query = move |conn: &mut AnyConnection| {
+        let query = move |conn: &mut AnyConnection, ask: &InitialAsk| {
             let unread = notifications::initial(conn, &ask.user)?;
             let campaigns =
                 campaigns::initial(conn, &ask.user, &ask.claimed_owned, &ask.claimed_participating, &ended)?;
             Ok(Initial { campaigns, notifications: unread.items, mark: unread.mark })
         };
-        self.0.readers.read(query, reply);
+        self.0.initials.read(&self.0.readers, ask, query, reply);
     }
 
     /// Reads a campaign's state and what `user` is to it, of one moment after this call.
@@ -321,6 +332,21 @@ impl Store {
     /// Reads that wait or run; at most 4 096.
     pub fn reading(&self) -> usize {
         self.0.readers.outstanding()
+    }
+
+    /// Keeps one reader busy until the answer is dropped.
+    #[cfg(test)]
+    pub(super) async fn occupy_a_reader(&self) -> std::sync::mpsc::Sender<()> {
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let mut begin = Some(begin);
+        let wait = move |_: &mut AnyConnection| {
+            let _ = (begin.take().map(|begin| begin.send(())), held.recv());
+            Ok(())
+        };
+        self.0.readers.read(wait, drop);
+        begun.await.unwrap_or_default();
+        hold
     }
 
     /// Writes that were refused because too much waited, since the start.

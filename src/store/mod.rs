@@ -5,7 +5,7 @@
 //! | `handle` | [`Store`]: what the rest of the hub may ask |
 //! | [`record`] | what the registry hands over to be written |
 //! | `queue`, `behind`, `writer`, `health`, `probe` | the writer's line, its loop, and what it finds of the database |
-//! | `reader` | the sync actors that read, and how many reads may wait |
+//! | `reader`, `joined` | the sync actors that read, and how many reads may wait; reads that several share |
 //! | `connection`, `target`, `error` | opening either database by its URL; what its errors mean |
 //! | `migrate`, `schema` | the embedded migrations; the tables |
 //! | `read_model` | campaigns and participants as backends write and read them |
@@ -19,6 +19,7 @@ mod connections;
 mod error;
 mod handle;
 mod health;
+mod joined;
 mod migrate;
 mod notifications;
 pub mod outbox;

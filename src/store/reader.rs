@@ -50,8 +50,39 @@ pub(super) struct Readers {
     timeout: Duration,
 }
 
+/// A question for the database, and who waits for its answer.
+pub(super) trait Question: Send + 'static {
+    /// What is answered.
+    type Answer;
+    /// Asks; again on another connection where one turns out to be dead.
+    fn query(&mut self, conn: &mut AnyConnection) -> QueryResult<Self::Answer>;
+    /// Hears the answer, once.
+    fn reply(self, answer: Result<Self::Answer, StoreError>);
+}
+
+struct Closures<Q, R> {
+    query: Q,
+    reply: R,
+}
+
+impl<T, Q, R> Question for Closures<Q, R>
+where
+    Q: FnMut(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
+    R: FnOnce(Result<T, StoreError>) + Send + 'static,
+{
+    type Answer = T;
+
+    fn query(&mut self, conn: &mut AnyConnection) -> QueryResult<T> {
+        (self.query)(conn)
+    }
+
+    fn reply(self, answer: Result<T, StoreError>) {
+        (self.reply)(answer);
+    }
+}
+
 /// One of the reads that may wait.
-struct Place(Arc<AtomicUsize>);
+pub(super) struct Place(Arc<AtomicUsize>);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -79,17 +110,24 @@ impl Readers {
         query: impl FnMut(&mut AnyConnection) -> QueryResult<T> + Send + 'static,
         reply: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
-        let place = Place(self.outstanding.clone());
-        if self.outstanding.fetch_add(1, Ordering::AcqRel) >= MOST {
-            drop(place);
-            return reply(Err(StoreError::Busy));
-        }
+        self.ask(Closures { query, reply });
+    }
+
+    /// The same for a question that is more than two closures.
+    pub(super) fn ask(&self, mut question: impl Question) {
+        let Some(place) = self.place() else { return question.reply(Err(StoreError::Busy)) };
         let deadline = Instant::now() + self.timeout;
         self.addr.do_send(Job(Box::new(move |reader| {
-            let answer = reader.answer(deadline, query);
+            let answer = reader.answer(deadline, |conn| question.query(conn));
             drop(place);
-            reply(answer);
+            question.reply(answer);
         })));
+    }
+
+    /// One of the places of reads that may wait, if any is free.
+    pub(super) fn place(&self) -> Option<Place> {
+        let place = Place(self.outstanding.clone());
+        (self.outstanding.fetch_add(1, Ordering::AcqRel) < MOST).then_some(place)
     }
 
     /// Reads that wait or run.

@@ -80,6 +80,7 @@ impl Db {
             pool_size: 3,
             timeout: Duration::from_secs(5),
             ended_statuses: vec!["COMPLETED".into(), "CANCELLED".into()],
+            statements: None,
         }
     }
 

@@ -11,6 +11,7 @@ use super::testing::{Blocker, Db, Kind, ask, flush, on_both, run, until};
 use super::*;
 
 mod campaigns;
+mod connects;
 mod notifications;
 mod outages;
 mod outbox;
