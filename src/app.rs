@@ -31,6 +31,7 @@ use crate::pulse::{Health, Pulse};
 use crate::rooms::lane::Drain;
 use crate::rooms::registry::{Gap, LaneUp, Look, Publish};
 use crate::rooms::{ConnectionManager, Lane, Permits, RoomRegistry};
+use crate::store::analytics::{Analytics, ConnectionLog};
 use crate::store::retention::Retention;
 use crate::store::{Outbox, Record, Store, StoreError, StoreOptions};
 use crate::transport::Gate;
@@ -70,7 +71,7 @@ pub async fn run(
     ready: impl FnOnce(&Running),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), AppError> {
-    let parts = Parts::build(config)?;
+    let parts = Parts::build(config, options::node(&listener))?;
     let (server, handle) =
         start(listener, options::http(&parts.config), parts.shared.clone(), parts.clone())?;
     let server = actix_rt::spawn(server);
@@ -79,6 +80,7 @@ pub async fn run(
     let started = async {
         parts.migrate().await?;
         parts.await_first_link().await;
+        parts.start_analytics();
         parts.shared.gate.open();
         parts.start_store_threads()
     };
@@ -155,7 +157,7 @@ struct CentralActors {
 }
 
 impl Parts {
-    fn build(config: Config) -> Result<Parts, AppError> {
+    fn build(config: Config, node: Arc<str>) -> Result<Parts, AppError> {
         let keys = KeySet::load(&AuthOptions::from(&config.auth))?;
         let redis = match config.redis.url.as_str() {
             "" => None,
@@ -188,9 +190,12 @@ impl Parts {
             read_patience_ms: config.database.timeout_ms,
         };
         let status = Arc::clone(&health);
+        let overflow = metrics.queue_overflow.with_label_values(&["connection_events"]);
         let clients = Arc::new(ClientShared {
             keys: std::sync::RwLock::new(Arc::new(keys)),
             store,
+            connections: ConnectionLog::new(overflow),
+            node,
             metrics,
             permits,
             version: config.service_version.clone(),
@@ -337,6 +342,12 @@ impl Parts {
         self.linked.notified().await;
     }
 
+    /// From here on it is written who comes and goes. On this thread, which has little else to do.
+    fn start_analytics(&self) {
+        let ClientShared { connections, store, node, .. } = &*self.clients;
+        Analytics::new(connections.clone(), store.clone(), Arc::clone(node)).start();
+    }
+
     /// The threads that work on the store's tables beside the hub.
     fn start_store_threads(&self) -> Result<(), AppError> {
         let config = &self.config.store;
@@ -401,6 +412,7 @@ impl Parts {
     async fn flush_store(&self, spent: Duration) {
         const LAST_STEPS: Duration = Duration::from_millis(1_500);
         let store = self.clients.store.clone();
+        self.clients.connections.hand_over(&store);
         let grace = Duration::from_millis(self.config.shutdown.grace_ms);
         let limit = grace.saturating_sub(spent + LAST_STEPS.min(grace / 4));
         let written = web::block(move || store.flush(limit)).await;

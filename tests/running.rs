@@ -270,6 +270,8 @@ fn migrate_makes_the_tables_and_may_be_repeated() {
         "connection_events",
         "token_revocations",
         "event_outbox",
+        "open_connections",
+        "nodes",
     ] {
         assert_eq!(store.count(table), 0, "{table}");
     }

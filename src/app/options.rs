@@ -1,5 +1,7 @@
 //! What the configuration says to each part, in the part's own terms.
 
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::AppError;
@@ -18,6 +20,14 @@ use crate::transport::{Endpoint, Options, Origins, TrustedProxies};
 const ITEM_PATIENCE_MS: u64 = 250;
 /// Longer than load balancers keep an idle connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// The hub's name among those that share a database: its host and the port that it listens on, so that the next
+/// start is known for the same one.
+pub(super) fn node(listener: &TcpListener) -> Arc<str> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
+    let port = listener.local_addr().map_or(0, |address| address.port());
+    format!("{}:{port}", host.unwrap_or_default().trim()).into()
+}
 
 /// How the configured database is reached.
 pub fn store(config: &Config) -> StoreOptions {

@@ -79,8 +79,8 @@ pub(super) fn refused(conn: &mut Client<'_>, reason: CloseReason) {
 
 /// The client is in: tell it, and load what it is shown first.
 pub(super) fn admitted(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
-    let record = ConnectionRecord::of(conn, &user.id);
-    hub.shared.store.connection_event(record.come());
+    let record = ConnectionRecord::of(conn, &user.id, &hub.shared.node);
+    hub.shared.connections.note(record.come());
     conn.accept(State { user: Arc::clone(&user), record, caught_up: None, early: Vec::new() });
     if conn.kind() == Kind::Plain {
         let id = conn.id();

@@ -43,6 +43,7 @@ use crate::rooms::registry::{FromSocket, Publish};
 use crate::rooms::request::{Asked, CaughtUp};
 use crate::rooms::{ConnectionManager, Permits};
 use crate::socket::{Conn, Credentials, Dropped, Incoming, Namespace};
+use crate::store::analytics::ConnectionLog;
 use crate::store::{Initial, Record, Store, StoreError};
 
 use answers::{about, refuse};
@@ -53,6 +54,10 @@ pub struct Shared {
     pub keys: RwLock<Arc<KeySet>>,
     /// The database.
     pub store: Store,
+    /// Who comes and goes, for the statistics.
+    pub connections: ConnectionLog,
+    /// This hub's name among those on the database.
+    pub node: Arc<str>,
     /// The hub's counters.
     pub metrics: Arc<Metrics>,
     /// What may be in flight.
@@ -192,7 +197,7 @@ impl Namespace for Hub {
             self.shared.metrics.slow_consumers.inc();
         }
         if let Some(state) = state {
-            self.shared.store.connection_event(state.record.gone(reason));
+            self.shared.connections.note(state.record.gone(reason));
         }
     }
 }

@@ -11,17 +11,10 @@ use crate::ids::Sid;
 use crate::socket::{Peer, Presence};
 use crate::store::{ConnectionEvent, ConnectionEventKind};
 
-/// This process among those that share a database: its host and process id.
-fn node() -> Arc<str> {
-    static NODE: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        format!("{}:{}", host.trim(), std::process::id()).into()
-    });
-    Arc::clone(&NODE)
-}
-
 /// A connection that has been let in.
 pub(super) struct ConnectionRecord {
+    /// The hub that holds it.
+    node: Arc<str>,
     id: Sid,
     user: Arc<str>,
     peer: Arc<Peer>,
@@ -32,8 +25,9 @@ pub(super) struct ConnectionRecord {
 
 impl ConnectionRecord {
     /// The record of this connection, from now on.
-    pub(super) fn of(conn: &Client<'_>, user: &Arc<str>) -> ConnectionRecord {
+    pub(super) fn of(conn: &Client<'_>, user: &Arc<str>, node: &Arc<str>) -> ConnectionRecord {
         ConnectionRecord {
+            node: Arc::clone(node),
             id: conn.id(),
             user: Arc::clone(user),
             peer: Arc::clone(conn.peer()),
@@ -53,12 +47,13 @@ impl ConnectionRecord {
             metadata.extend(more);
         }
         ConnectionEvent {
-            node: node(),
+            node: Arc::clone(&self.node),
             socket_id: self.id.to_string(),
             user_id: Arc::clone(&self.user),
             kind,
             timestamp: clock::now_ms(),
             metadata: Some(metadata.to_string()),
+            duration_ms: None,
         }
     }
 
@@ -69,7 +64,9 @@ impl ConnectionRecord {
 
     /// It went.
     pub(super) fn gone(&self, reason: CloseReason) -> ConnectionEvent {
-        let more = json!({ "reason": reason.code(), "durationMs": clock::uptime_ms() - self.since });
-        self.event(ConnectionEventKind::Disconnected, more)
+        let lasted = clock::uptime_ms().saturating_sub(self.since);
+        let more = json!({ "reason": reason.code(), "durationMs": lasted });
+        let event = self.event(ConnectionEventKind::Disconnected, more);
+        ConnectionEvent { duration_ms: Some(i64::try_from(lasted).unwrap_or(i64::MAX)), ..event }
     }
 }

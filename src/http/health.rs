@@ -44,6 +44,7 @@ pub async fn metrics(api: web::Data<Api>) -> HttpResponse {
     }
     let depth = |queue: &str, items: usize| metrics.queue_depth.with_label_values(&[queue]).set(items as i64);
     depth("store_writes", api.shared.store.depth());
+    depth("connection_events", api.shared.connections.depth());
     depth("store_reads", api.shared.store.reading());
     depth("events_in_flight", api.shared.permits.in_flight().0);
     let mut text = Vec::new();

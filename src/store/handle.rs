@@ -9,7 +9,7 @@ use prometheus::IntCounter;
 
 use super::campaigns::{self, CampaignRead, CampaignRow};
 use super::connection::{AnyConnection, Manager};
-use super::connections::ConnectionEvent;
+use super::connections::{self, ConnectionEvent};
 use super::health::Health;
 use super::joined::Joined;
 use super::notifications::{self, NotificationWrite, Of, StoredNotification, Unread};
@@ -18,9 +18,10 @@ use super::queue::{Bounds, Item, Queue, Task};
 use super::read_model::{self, Campaign, CampaignChange, CampaignWrite, ParticipantChange};
 use super::reader::Readers;
 use super::record::{CampaignPut, Record};
+use super::statistics::{self, ConnectionStatistics};
 use super::statuses::StatusWrite;
 use super::writer::Writer;
-use super::{StoreError, migrate};
+use super::{StoreError, migrate, nodes};
 use crate::clock::Millis;
 
 /// How to reach the database, and how hard.
@@ -304,9 +305,37 @@ impl Store {
         self.change(None, query, reply);
     }
 
-    /// Notes that a socket came or went; written with the statuses.
-    pub fn connection_event(&self, event: ConnectionEvent) {
-        self.0.queue.event(event);
+    /// Writes that sockets came and went, in this order, in one transaction.
+    pub fn connection_events(
+        &self,
+        events: Arc<[ConnectionEvent]>,
+        reply: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        self.change(None, move |conn| connections::write(conn, &events), reply);
+    }
+
+    /// Notes that the hub of this name begins, and closes as `unknown` the connections that one of this name
+    /// left open: what it writes later is not among them. Answers how many there were.
+    pub fn node_begins(&self, name: &str, reply: impl FnOnce(Result<usize, StoreError>) + Send + 'static) {
+        let name = name.to_owned();
+        self.change(None, move |conn| nodes::begin(conn, &name), reply);
+    }
+
+    /// Notes that the hub of this name is there, and closes the connections of hubs that have not said so for
+    /// three minutes. Answers how many there were.
+    pub fn node_beats(&self, name: &str, reply: impl FnOnce(Result<usize, StoreError>) + Send + 'static) {
+        let name = name.to_owned();
+        self.change(None, move |conn| nodes::beat(conn, &name), reply);
+    }
+
+    /// Reads the statistics of connections of a time, both ends included.
+    pub fn connection_statistics(
+        &self,
+        from: Millis,
+        to: Millis,
+        reply: impl FnOnce(Result<ConnectionStatistics, StoreError>) + Send + 'static,
+    ) {
+        self.0.readers.read(move |conn| statistics::read(conn, from, to), reply);
     }
 
     /// Marks rows of the outbox, in the commit of everything that was asked for before, or a later one: so no

@@ -10,8 +10,10 @@
 //! | `migrate`, `schema` | the embedded migrations; the tables |
 //! | `read_model` | campaigns and participants as backends write and read them |
 //! | `campaigns`, `statuses`, `participants`, `notifications`, `connections`, [`outbox`] | a table's queries each |
+//! | [`analytics`], `nodes`, `statistics` | who came and went on its way into the store; the hubs on this database; what is made of it |
 //! | [`retention`] | the thread that deletes rows past their time |
 
+pub mod analytics;
 mod behind;
 mod campaigns;
 mod connection;
@@ -21,6 +23,7 @@ mod handle;
 mod health;
 mod joined;
 mod migrate;
+mod nodes;
 mod notifications;
 pub mod outbox;
 mod participants;
@@ -31,6 +34,7 @@ mod reader;
 pub mod record;
 pub mod retention;
 mod schema;
+mod statistics;
 mod statuses;
 mod target;
 #[cfg(test)]
@@ -47,3 +51,4 @@ pub use notifications::{Of, StoredNotification, Unread};
 pub use outbox::{Outbox, OutboxMark, OutboxRow};
 pub use read_model::{Campaign, CampaignChange, CampaignWrite, ParticipantChange};
 pub use record::{CampaignPut, NotificationRow, Recipient, Record};
+pub use statistics::{ConnectionStatistics, HOUR_MS};

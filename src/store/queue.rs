@@ -9,13 +9,12 @@ use diesel::result::QueryResult;
 
 use super::behind::Behind;
 use super::connection::AnyConnection;
-use super::connections::ConnectionEvent;
 use super::notifications::NotificationWrite;
 use super::record::NotificationRow;
 use super::statuses::StatusWrite;
 use super::{Confirmed, StoreError};
 
-/// Statuses and connection events are committed at most this often.
+/// Statuses are committed at most this often.
 const SLOW_EVERY: Duration = Duration::from_millis(50);
 /// Of each kind, what one transaction takes.
 const BATCH: usize = 1_000;
@@ -61,7 +60,6 @@ pub(super) trait Task: Send {
 pub(super) enum Item {
     Status(StatusWrite),
     Notification(NotificationWrite),
-    Connection(Box<ConnectionEvent>),
     Task(Box<dyn Task>),
 }
 
@@ -110,10 +108,9 @@ struct Waiting {
     /// By campaign, the newest of each, and the campaigns by arrival (those that left early still stand there).
     statuses: HashMap<Arc<str>, StatusWrite>,
     arrival: VecDeque<Arc<str>>,
-    events: VecDeque<Item>,
     /// What goes behind all that was in line, or a status that waited, when it came.
     behind: Behind,
-    /// When statuses and events may be committed again.
+    /// When statuses may be committed again.
     slow_from: Option<Instant>,
     /// How many items the writer has in hand.
     in_work: usize,
@@ -177,8 +174,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes something that is committed only with, or after, everything that waits now (connection events
-    /// apart). What is not taken for want of room comes back.
+    /// Takes something that is committed only with, or after, everything that waits now. What is not taken for
+    /// want of room comes back.
     pub(super) fn push_last(&self, item: Item) -> Result<(), Item> {
         let mut waiting = self.lock();
         if waiting.behind.len() >= self.bounds.items {
@@ -189,17 +186,6 @@ impl Queue {
         waiting.behind.push(item, line, statuses);
         self.work.notify_one();
         Ok(())
-    }
-
-    /// Takes a connection event; full, it is counted and left out.
-    pub(super) fn event(&self, event: ConnectionEvent) {
-        let mut waiting = self.lock();
-        if waiting.events.len() >= self.bounds.items {
-            waiting.overflowed += 1;
-            return;
-        }
-        waiting.events.push_back(Item::Connection(Box::new(event)));
-        self.work.notify_one();
     }
 
     /// Waits for work and takes it. What was taken before is done.
@@ -288,7 +274,7 @@ impl Queue {
 
 impl Waiting {
     fn depth(&self) -> usize {
-        self.line.len() + self.statuses.len() + self.events.len() + self.behind.len() + self.in_work
+        self.line.len() + self.statuses.len() + self.behind.len() + self.in_work
     }
 
     fn is_empty(&self) -> bool {
@@ -299,9 +285,9 @@ impl Waiting {
         self.in_work = 0;
     }
 
-    /// When statuses and events may go, if any wait.
+    /// When statuses may go, if any wait.
     fn next_slow(&self, now: Instant) -> Option<Instant> {
-        let any = !self.statuses.is_empty() || !self.events.is_empty();
+        let any = !self.statuses.is_empty();
         let hurried = self.flushes > 0 || self.closed;
         any.then(|| self.slow_from.filter(|_| !hurried).unwrap_or(now))
     }
@@ -341,9 +327,7 @@ impl Waiting {
         // one order for all writers' rows
         statuses.sort_by(|a, b| a.campaign.cmp(&b.campaign));
         batch.extend(statuses.into_iter().map(Item::Status));
-        let take = self.events.len().min(BATCH);
-        batch.extend(self.events.drain(..take));
-        let more = !self.statuses.is_empty() || !self.events.is_empty();
+        let more = !self.statuses.is_empty();
         self.slow_from = Some(if more { now } else { now + SLOW_EVERY });
     }
 }

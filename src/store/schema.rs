@@ -47,6 +47,15 @@ diesel::table! {
         event -> Text,
         timestamp -> BigInt,
         metadata -> Nullable<Text>,
+        duration_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    open_connections (socket_id) {
+        socket_id -> Text,
+        node -> Text,
+        user_id -> Text,
     }
 }
 

@@ -18,7 +18,7 @@ use super::health::Health;
 use super::notifications::{self, NotificationWrite};
 use super::probe;
 use super::queue::{Item, Queue, Work};
-use super::{Confirmed, StoreError, connections, statuses};
+use super::{Confirmed, StoreError, statuses};
 use crate::vital::Vital;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -171,7 +171,6 @@ impl Writer {
                     });
                 }
                 Item::Notification(one) => confirmed.push(confirmation(one)),
-                Item::Connection(_) => {}
                 Item::Task(task) => {
                     confirmed.extend(task.confirmation());
                     tasks.push(task);
@@ -188,7 +187,6 @@ impl Writer {
         let (what, ticket) = match item {
             Item::Status(one) => (format!("a status of {:?}", one.campaign), Some(one.ticket)),
             Item::Notification(one) => (format!("the notification {:?}", one.row.id), Some(one.ticket)),
-            Item::Connection(one) => (format!("an event of the socket {:?}", one.socket_id), None),
             Item::Task(task) => {
                 let ticket = task.ticket();
                 task.finish(Err(StoreError::Failed(trouble.text.clone())));
@@ -224,12 +222,11 @@ fn apply(conn: &mut AnyConnection, batch: &mut [Item]) -> QueryResult<()> {
 
 /// Items of one kind.
 fn apply_run(conn: &mut AnyConnection, run: &mut [Item]) -> QueryResult<()> {
-    let (mut status, mut notification, mut event) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut status, mut notification) = (Vec::new(), Vec::new());
     for item in run {
         match item {
             Item::Status(one) => status.push(&*one),
             Item::Notification(one) => notification.push(one),
-            Item::Connection(one) => event.push(&**one),
             Item::Task(task) => task.apply(conn)?,
         }
     }
@@ -238,9 +235,6 @@ fn apply_run(conn: &mut AnyConnection, run: &mut [Item]) -> QueryResult<()> {
     }
     if !notification.is_empty() {
         notifications::write(conn, &mut notification)?;
-    }
-    if !event.is_empty() {
-        connections::write(conn, &event)?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::queue::Bounds;
 use super::testing::{Blocker, Db, Kind, ask, flush, on_both, run, until};
 use super::*;
 
+mod analytics;
 mod campaigns;
 mod connects;
 mod notifications;
@@ -79,4 +80,21 @@ async fn initial(store: &Store, user: &str, owned: &[&str], participating: &[&st
 
 async fn unread(store: &Store, user: &str, mark: i64) -> Unread {
     ask(|reply| store.unread_since(user, mark, reply)).await.unwrap()
+}
+
+fn came(node: &str, socket: &str, user: &str, at: i64) -> ConnectionEvent {
+    ConnectionEvent {
+        node: node.into(),
+        socket_id: socket.into(),
+        user_id: user.into(),
+        kind: ConnectionEventKind::Connected,
+        timestamp: at,
+        metadata: Some(r#"{"ip":"::1"}"#.into()),
+        duration_ms: None,
+    }
+}
+
+fn gone(node: &str, socket: &str, user: &str, at: i64, lasted: i64) -> ConnectionEvent {
+    let kind = ConnectionEventKind::Disconnected;
+    ConnectionEvent { kind, duration_ms: Some(lasted), ..came(node, socket, user, at) }
 }

@@ -106,20 +106,6 @@ on_both! {
         assert_eq!(ids(&unread(&store, "v", 0).await.items), ["c"]);
     }
 
-    async fn connection_events_are_written(db) {
-        use crate::store::schema::connection_events as table;
-        let (store, _) = db.store();
-        for kind in [ConnectionEventKind::Connected, ConnectionEventKind::Disconnected] {
-            store.connection_event(ConnectionEvent {
-                node: "n".into(), socket_id: "s".into(), user_id: "u".into(), kind, timestamp: 9, metadata: None,
-            });
-        }
-        assert!(flush(&store).await);
-        let rows: Vec<(String, i64)> = table::table.order(table::id).select((table::event, table::timestamp))
-            .load(&mut db.outside()).unwrap();
-        assert_eq!(rows, [("connected".to_owned(), 9), ("disconnected".to_owned(), 9)]);
-    }
-
     async fn programs_outside_insert_channel_and_payload_into_the_outbox(db) {
         use crate::store::schema::event_outbox as table;
         db.sql("INSERT INTO event_outbox (channel, payload) VALUES ('user:u', '{}'), ('user:v', '{}')");

@@ -128,16 +128,9 @@ on_both! {
     async fn rows_past_their_time_go_and_no_others(db) {
         let (store, _) = db.store();
         let (now, day) = (now_ms(), 86_400_000);
-        for n in 0..1_203 {
-            store.connection_event(ConnectionEvent {
-                node: "n".into(),
-                socket_id: format!("s{n}"),
-                user_id: "u".into(),
-                kind: ConnectionEventKind::Connected,
-                timestamp: if n < 1_200 { now - 31 * day } else { now - 29 * day },
-                metadata: None,
-            });
-        }
+        let old = |n| if n < 1_200 { now - 31 * day } else { now - 29 * day };
+        let events: Vec<_> = (0..1_203).map(|n| came("n", &format!("s{n}"), "u", old(n))).collect();
+        ask(|reply| store.connection_events(events.into(), reply)).await.unwrap();
         assert!(flush(&store).await);
         for (id, age) in [("old", 8), ("new", 6)] {
             let at = now - age * day;

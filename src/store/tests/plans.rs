@@ -164,3 +164,15 @@ on_both! {
         }
     }
 }
+
+on_both! {
+    async fn statistics_of_a_while_are_found_by_the_index_on_time(db) {
+        fill(db);
+        let statements = asked(db, |conn| drop(super::super::statistics::read(conn, 900, 1_000).unwrap()));
+        assert_eq!(statements.len(), 4, "{statements:?}");
+        for statement in statements {
+            let plan = plan(db, &statement.replace("$1", "900").replace("$2", "1000"));
+            assert!(plan.contains("connection_events_by_time"), "{statement}\n{plan}");
+        }
+    }
+}

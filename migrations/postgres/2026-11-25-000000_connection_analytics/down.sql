@@ -1,0 +1,3 @@
+DROP TABLE nodes;
+DROP TABLE open_connections;
+ALTER TABLE connection_events DROP COLUMN duration_ms;
