@@ -23,7 +23,7 @@ use crate::client::{Hub, Shared as ClientShared};
 use crate::config::Config;
 use crate::events::{Campaigns, Rules, Stamp, names, server};
 use crate::http::read_model::ReadModel;
-use crate::http::{self, Api};
+use crate::http::{self, Api, Audience};
 use crate::metrics::Metrics;
 use crate::protocol::frame::Event;
 use crate::pulse::beat::Watched;
@@ -433,7 +433,7 @@ impl Service for Parts {
 
     fn routes(&self, config: &mut ServiceConfig) {
         let actors = self.central.get_or_init(|| self.start_central());
-        http::routes(config, &web::Data::from(Arc::clone(&actors.api)));
+        http::routes(config, &web::Data::from(Arc::clone(&actors.api)), Audience::All);
         if self.config.dev {
             let clients = Arc::clone(&self.clients);
             let sign = move |claims: &crate::auth::NewToken| {

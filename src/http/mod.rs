@@ -21,10 +21,10 @@ pub mod rights;
 use std::sync::{Arc, OnceLock};
 
 use actix_cors::Cors;
-use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;
 use actix_web::http::header::HeaderValue;
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, Scope};
 
 use crate::bridge::Bus;
 use crate::bridge::intake::Intake;
@@ -59,27 +59,55 @@ pub struct Api {
     pub relay: Arc<OnceLock<Relay>>,
 }
 
-/// The routes of the API.
-pub fn routes(config: &mut ServiceConfig, api: &web::Data<Api>) {
-    let json = web::PayloadConfig::new(api.body_bytes);
+/// Which calls an address serves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Audience {
+    /// One address serves everything.
+    All,
+    /// The main address, where operators have one of their own.
+    Public,
+    /// The operators' own address.
+    Operators,
+}
+
+/// The routes of the API on an address.
+pub fn routes(config: &mut ServiceConfig, api: &web::Data<Api>, audience: Audience) {
+    config.app_data(api.clone()).app_data(web::PayloadConfig::new(api.body_bytes));
+    // one scope: of two with one prefix the first would answer for the second
+    let mut calls = web::scope("/api/v1");
+    if audience != Audience::Operators {
+        calls = public_calls(calls);
+    }
+    if audience != Audience::Public {
+        calls = admin_calls(calls);
+        admin_routes(config);
+    }
     config
-        .app_data(api.clone())
-        .app_data(json)
-        .service(
-            web::scope("/api/v1")
-                .wrap(cors(&api.options))
-                .route("/events", web::post().to(publish::events))
-                .route("/campaigns/{id}", web::get().to(campaigns::get))
-                .route("/campaigns/{id}", web::put().to(campaigns::put))
-                .route("/campaigns/{id}", web::delete().to(campaigns::delete))
-                .route("/campaigns/{id}/participants/{user}", web::put().to(campaigns::add_participant))
-                .route("/campaigns/{id}/participants/{user}", web::delete().to(campaigns::remove_participant))
-                .default_service(web::to(not_found)),
-        )
+        .service(calls.wrap(cors(&api.options)).default_service(web::to(not_found)))
         .route("/health/live", web::get().to(health::live))
         .route("/health/ready", web::get().to(health::ready))
-        .route("/metrics", web::get().to(health::metrics))
         .default_service(web::to(not_found));
+}
+
+/// Below `/api/v1`: what backends and users call.
+fn public_calls(scope: Scope) -> Scope {
+    scope
+        .route("/events", web::post().to(publish::events))
+        .route("/campaigns/{id}", web::get().to(campaigns::get))
+        .route("/campaigns/{id}", web::put().to(campaigns::put))
+        .route("/campaigns/{id}", web::delete().to(campaigns::delete))
+        .route("/campaigns/{id}/participants/{user}", web::put().to(campaigns::add_participant))
+        .route("/campaigns/{id}/participants/{user}", web::delete().to(campaigns::remove_participant))
+}
+
+/// Below `/api/v1`: what operators call. With `server.admin_address` it is served there only.
+fn admin_calls(scope: Scope) -> Scope {
+    scope
+}
+
+/// What operators ask for outside `/api/v1`; served where [`admin_calls`] are.
+fn admin_routes(config: &mut ServiceConfig) {
+    config.route("/metrics", web::get().to(health::metrics));
 }
 
 async fn not_found() -> Result<HttpResponse, ApiError> {
