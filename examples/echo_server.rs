@@ -18,7 +18,7 @@ use roomcast::socket::{Conn, Credentials, Incoming, Kind, Namespace, Rate, Raw};
 use roomcast::transport::server::{HttpOptions, start};
 use roomcast::transport::standalone::Standalone;
 use roomcast::transport::worker::Shared;
-use roomcast::transport::{Endpoint, Gate, Options, Origins, TrustedProxies};
+use roomcast::transport::{Endpoint, Gate, Limits, Options, Origins, TrustedProxies};
 
 /// Gives back what it is sent.
 struct Echo;
@@ -71,7 +71,7 @@ fn options() -> Options {
         ping_timeout_ms: from_env("PING_TIMEOUT").unwrap_or(200),
         // the suite of Engine.IO 3 listens only when it has seen the connection open
         greet_after: Duration::from_millis(5),
-        body_timeout: Duration::from_secs(30),
+        limits: Limits { body_timeout: Duration::from_secs(30), ..Limits::default() },
         origins: Origins::new(&["*".to_owned()], false),
         credentials: false,
         trusted_proxies: TrustedProxies::default(),

@@ -4,9 +4,9 @@
 //! and sockets: the hop to another thread would be the whole cost of many small rooms. What the configuration
 //! says to each part stands in [`options`].
 
+mod descriptors;
 pub mod options;
 
-use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -34,9 +34,9 @@ use crate::rooms::{ConnectionManager, Lane, Permits, RoomRegistry};
 use crate::store::analytics::{Analytics, ConnectionLog};
 use crate::store::retention::Retention;
 use crate::store::{Outbox, Record, Store, StoreError, StoreOptions};
-use crate::transport::Gate;
-use crate::transport::server::{Service, start};
+use crate::transport::server::{Listeners, Service, start};
 use crate::transport::worker::{Central, Shared};
+use crate::transport::{Gate, Side};
 
 type Registry = RoomRegistry<Record, StoreJournal>;
 
@@ -55,25 +55,26 @@ pub enum AppError {
     /// A setting cannot be used.
     #[error("{0}")]
     Setting(String),
-    /// The listener failed.
+    /// A listener failed.
     #[error("the server failed: {0}")]
     Io(#[from] std::io::Error),
 }
 
-/// Runs a hub on a listener until `shutdown` resolves, then drains it. `ready` is told when it takes
+/// Runs a hub on its listeners until `shutdown` resolves, then drains it. `ready` is told when it takes
 /// connections.
 ///
 /// # Errors
 /// It cannot start, or its server failed.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     ready: impl FnOnce(&Running),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), AppError> {
-    let parts = Parts::build(config, options::node(&listener))?;
+    let listeners = listeners.into();
+    let parts = Parts::build(config, options::node(&listeners.public))?;
     let (server, handle) =
-        start(listener, options::http(&parts.config), parts.shared.clone(), parts.clone())?;
+        start(listeners, options::http(&parts.config), parts.shared.clone(), parts.clone())?;
     let server = actix_rt::spawn(server);
     let running = Running { parts: parts.clone() };
     tokio::pin!(shutdown);
@@ -368,6 +369,15 @@ impl Parts {
         Ok(())
     }
 
+    /// Who is served on this side's address.
+    fn audience(&self, side: Side) -> Audience {
+        match side {
+            Side::Operators => Audience::Operators,
+            Side::Public if self.config.server.admin_address.is_empty() => Audience::All,
+            Side::Public => Audience::Public,
+        }
+    }
+
     // ── end ─────────────────────────────────────────────────────────────────────────────────────────────
 
     /// Tells every socket that the hub goes down, within the grace time.
@@ -445,10 +455,10 @@ impl Service for Parts {
         actors.registry.do_send(LaneUp { worker, lane });
     }
 
-    fn routes(&self, config: &mut ServiceConfig) {
+    fn routes(&self, config: &mut ServiceConfig, side: Side) {
         let actors = self.central.get_or_init(|| self.start_central());
-        http::routes(config, &web::Data::from(Arc::clone(&actors.api)), Audience::All);
-        if self.config.dev {
+        http::routes(config, &web::Data::from(Arc::clone(&actors.api)), self.audience(side));
+        if self.config.dev && side == Side::Public {
             let clients = Arc::clone(&self.clients);
             let sign = move |claims: &crate::auth::NewToken| {
                 clients.keys().sign(claims, crate::clock::now_ms()).map_err(|error| error.to_string())

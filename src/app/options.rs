@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::AppError;
+use super::{AppError, descriptors};
 use crate::config::Config;
 use crate::config::limits::OnConnectionLimit;
 use crate::protocol::websocket::MessageLimits;
@@ -13,8 +13,9 @@ use crate::rooms::manager::{self, OnLimit};
 use crate::socket::{Kind, Rate};
 use crate::store::StoreOptions;
 use crate::store::retention::Keep;
+use crate::transport::capacity::Most;
 use crate::transport::server::HttpOptions;
-use crate::transport::{Endpoint, Options, Origins, TrustedProxies};
+use crate::transport::{Endpoint, Limits, Options, Origins, TrustedProxies};
 
 /// How long a stored event waits for the store before it goes out, in milliseconds.
 const ITEM_PATIENCE_MS: u64 = 250;
@@ -57,23 +58,41 @@ pub(super) fn transport(config: &Config) -> Result<Options, AppError> {
         ping_interval_ms: config.socketio.ping_interval_ms,
         ping_timeout_ms: config.socketio.ping_timeout_ms,
         greet_after: Duration::ZERO,
-        body_timeout: match config.limits.body_timeout_ms {
-            0 => Duration::MAX,
-            ms => Duration::from_millis(ms),
-        },
+        limits: outside(config),
         origins: Origins::new(&config.cors.origins, config.dev),
         credentials: config.cors.credentials,
         trusted_proxies: TrustedProxies::parse(&config.server.trusted_proxies).map_err(unknown)?,
     })
 }
 
+/// What anyone outside is held to before there is a socket.
+fn outside(config: &Config) -> Limits {
+    let limits = &config.limits;
+    let streams = descriptors::of_this_process(config);
+    let number = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut most =
+        Most { streams, sessions: 0, sessions_per_address: number(limits.connections_per_address) };
+    most.sessions = match limits.connections {
+        0 => most.busy(),
+        limit => number(limit),
+    };
+    Limits {
+        handshakes_per_address_per_minute: u32::try_from(limits.handshakes_per_address_per_minute)
+            .unwrap_or(u32::MAX),
+        most,
+        header_bytes: number(limits.header_bytes),
+        body_bytes: number(limits.body_bytes),
+        body_timeout: Duration::from_millis(limits.body_timeout_ms),
+    }
+}
+
 /// How long HTTP connections may take and stay.
 pub(super) fn http(config: &Config) -> HttpOptions {
-    let timeout = match config.limits.handshake_timeout_ms {
-        0 => Duration::ZERO,
-        ms => Duration::from_millis(ms),
-    };
-    HttpOptions { workers: config.server.workers as usize, request_timeout: timeout, keep_alive: KEEP_ALIVE }
+    HttpOptions {
+        workers: config.server.workers as usize,
+        request_timeout: Duration::from_millis(config.limits.handshake_timeout_ms),
+        keep_alive: KEEP_ALIVE,
+    }
 }
 
 /// What rooms are held to.

@@ -13,6 +13,7 @@ use super::{Failure, ServeArgs, logging};
 use crate::app::{self, AppError, Running};
 use crate::config::Config;
 use crate::store::StoreError;
+use crate::transport::server::Listeners;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4_096;
@@ -23,28 +24,28 @@ pub(super) fn run(config: Config, args: &ServeArgs) -> Result<(), Failure> {
     config.require_served()?;
     config.ignored_settings().iter().for_each(|line| log::warn!("{line}"));
     take_all_descriptors();
-    let listener = listen(&config)?;
-    let address = listener.local_addr().context("the listener has no address")?;
+    let listeners = listen(&config)?;
+    let address = listeners.public.local_addr().context("the listener has no address")?;
+    let operators = listeners.operators.as_ref().and_then(|listener| listener.local_addr().ok());
     let demo = args.demo.then(|| demo::Plan::for_hub(&config, address));
     let outcome = actix::System::new().block_on(async move {
         let shutdown = shutdown_signal().context("signals cannot be heard")?;
         let ready = move |running: &Running| {
-            announce(address);
+            announce(address, operators);
             reload_on_hangup(running.share());
             if let Some(plan) = demo {
                 plan.begin(running.store());
             }
         };
-        Ok::<_, anyhow::Error>(app::run(config, listener, ready, shutdown).await)
+        Ok::<_, anyhow::Error>(app::run(config, listeners, ready, shutdown).await)
     })?;
     outcome.map_err(failure)
 }
 
 /// A socket is a descriptor, and many shells start programs with 1024 of them: takes what the system allows.
 fn take_all_descriptors() {
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) => log::info!("up to {limit} file descriptors, about as many sockets"),
-        Err(error) => log::warn!("the limit on file descriptors stays as it is: {error}"),
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        log::warn!("the limit on file descriptors stays as it is: {error}");
     }
 }
 
@@ -59,13 +60,20 @@ fn failure(error: AppError) -> Failure {
     }
 }
 
-fn listen(config: &Config) -> Result<TcpListener, Failure> {
-    let (host, port) = (config.server.host.as_str(), config.server.port);
-    let wrong = |why: String| {
-        let hint = "choose another with --host and --port (server.host, server.port; 0 is any free port)";
-        Failure::Other(anyhow::anyhow!("cannot listen on {host}:{port}: {why}; {hint}"))
-    };
-    let mut addresses = (host, port).to_socket_addrs().map_err(|error| wrong(error.to_string()))?;
+fn listen(config: &Config) -> Result<Listeners, Failure> {
+    let main = (config.server.host.as_str(), config.server.port);
+    let hint = "choose another with --host and --port (server.host, server.port; 0 is any free port)";
+    let public = listen_on(main, hint)?;
+    let operators = config.server.admin_host_and_port();
+    let operators = operators.map(|address| listen_on(address, "choose another for server.admin_address"));
+    Ok(Listeners { public, operators: operators.transpose()? })
+}
+
+fn listen_on(address: (&str, u16), hint: &str) -> Result<TcpListener, Failure> {
+    let (host, port) = address;
+    let wrong =
+        |why: String| Failure::Other(anyhow::anyhow!("cannot listen on {host}:{port}: {why}; {hint}"));
+    let mut addresses = address.to_socket_addrs().map_err(|error| wrong(error.to_string()))?;
     let address = addresses.next().ok_or_else(|| wrong("the name has no address".to_owned()))?;
     bind(address).map_err(|error| wrong(error.to_string()))
 }
@@ -79,11 +87,15 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// The one line on the standard output: the hub takes connections.
-fn announce(address: SocketAddr) {
+/// The one line on the standard output, and one more for an address of operators: the hub takes connections.
+fn announce(address: SocketAddr, operators: Option<SocketAddr>) {
+    let mut lines = format!("listening on http://{address}\n");
+    if let Some(operators) = operators {
+        lines.push_str(&format!("operators on http://{operators}\n"));
+    }
     let mut out = std::io::stdout().lock();
     // nobody may be reading
-    let _ = writeln!(out, "listening on http://{address}").and_then(|()| out.flush());
+    let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Resolves at the first SIGTERM or SIGINT; the second ends the process.

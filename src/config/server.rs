@@ -73,6 +73,11 @@ impl Rules for Server {
 }
 
 impl Server {
+    /// Where operators are served; none where that is the main address.
+    pub fn admin_host_and_port(&self) -> Option<(&str, u16)> {
+        split_address(&self.admin_address)
+    }
+
     /// What `--dev` forbids: to listen where others can reach it, since the development secret is published.
     pub(super) fn rules_of_dev(&self, wrong: &mut Wrong) {
         let refused = |host: &str| {

@@ -4,7 +4,7 @@
 use super::{Config, Errors, Origin, Problem};
 
 /// What is ignored, with a warning where it is set.
-const IGNORED: [&str; 14] = [
+const IGNORED: [&str; 9] = [
     "server.writer",
     "socketio.compression",
     "socketio.compression_min_bytes",
@@ -12,23 +12,14 @@ const IGNORED: [&str; 14] = [
     "auth.refresh",
     "auth.max_session_ms",
     "limits.connects_per_user_per_minute",
-    "limits.handshakes_per_address_per_minute",
-    "limits.connections_per_address",
-    "limits.connections",
     "limits.unsent_bytes_total",
-    "limits.header_bytes",
-    "limits.body_timeout_ms",
     "delivery.latest",
 ];
 
 /// What would be dangerous to ignore: who sets it relies on it.
-const RELIED_ON: [(&str, &str); 3] = [
+const RELIED_ON: [(&str, &str); 2] = [
     ("server.tls_cert", "this version serves no TLS; put a proxy in front and leave it out"),
     ("server.tls_key", "this version serves no TLS; put a proxy in front and leave it out"),
-    (
-        "server.admin_address",
-        "this version serves everything on one address; leave it out, and keep /metrics inside",
-    ),
 ];
 
 impl Config {
@@ -62,8 +53,9 @@ mod tests {
     use super::*;
     use crate::config::Sources;
 
-    fn load(variable: &str, value: &str) -> Config {
-        let env = [(variable.to_owned(), value.to_owned())].into();
+    fn load(variables: &[(&str, &str)]) -> Config {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let env = variables.iter().map(owned).collect();
         Config::load(&Sources { env, dev: true, ..Sources::default() }).unwrap()
     }
 
@@ -79,17 +71,15 @@ mod tests {
     #[test]
     fn a_setting_without_effect_is_named_where_it_is_set() {
         assert!(Config::defaults(true).ignored_settings().is_empty());
-        let config = load("ROOMCAST_LIMITS__CONNECTIONS", "3");
-        assert_eq!(
-            config.ignored_settings(),
-            ["limits.connections is set and has no effect in this version"]
-        );
+        let config = load(&[("ROOMCAST_SERVER__WRITER", "send")]);
+        assert_eq!(config.ignored_settings(), ["server.writer is set and has no effect in this version"]);
     }
 
     #[test]
     fn what_someone_relies_on_is_refused() {
         assert!(Config::defaults(true).require_served().is_ok());
-        let errors = load("ROOMCAST_SERVER__ADMIN_ADDRESS", "127.0.0.1:9090").require_served().unwrap_err();
-        assert!(errors.to_string().contains("server.admin_address"), "{errors}");
+        let tls = [("ROOMCAST_SERVER__TLS_CERT", "hub.crt"), ("ROOMCAST_SERVER__TLS_KEY", "hub.key")];
+        let errors = load(&tls).require_served().unwrap_err();
+        assert!(errors.to_string().contains("server.tls_cert"), "{errors}");
     }
 }

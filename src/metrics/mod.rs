@@ -32,6 +32,10 @@ pub struct Metrics {
     pub publish_delay: HistogramVec,
     /// Refused messages by reason.
     pub refused: IntCounterVec,
+    /// Refused requests, handshakes among them, by reason.
+    pub refused_requests: IntCounterVec,
+    /// TCP connections of clients that are open now.
+    pub streams: IntGauge,
     /// Gaps told, by source.
     pub gaps: IntCounterVec,
     /// Sockets closed because they did not read.
@@ -83,6 +87,12 @@ impl Metrics {
                 &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0],
             ),
             refused: make.counters("roomcast_refused_messages_total", "Refused messages.", &["reason"]),
+            refused_requests: make.counters(
+                "roomcast_refused_requests_total",
+                "Connections, handshakes and other requests that were refused or cut off.",
+                &["reason"],
+            ),
+            streams: make.gauge("roomcast_tcp_connections", "TCP connections of clients that are open now."),
             gaps: make.counters(
                 "roomcast_gaps_total",
                 "Times that events may have been missed.",

@@ -39,7 +39,7 @@ pub use mailbox::Mailbox;
 pub use namespace::{Credentials, Incoming, Namespace, Raw};
 pub use outbox::{Outboxes, Presence, SharedOutboxes, Signal, Slot};
 pub use station::Station;
-pub use wire::Wire;
+pub use wire::{Held, Wire};
 
 /// What kind of connection a socket is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::poll::Poll;
+use super::wire::Held;
 use crate::ids::Sid;
 use crate::protocol::engineio::{HandshakeError, Version};
 
@@ -53,6 +54,8 @@ pub struct Candidate {
     pub stream: std::net::TcpStream,
     /// What the handshake read too much.
     pub already_read: Bytes,
+    /// Held as long as the stream is open.
+    pub held: Held,
 }
 
 impl Errand {

@@ -1,7 +1,7 @@
 //! Whose connection it is: the peer's own address, or what a trusted proxy says of it. One function gives
 //! it to limits, logs and lists.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_http::header::{HeaderMap, HeaderName};
@@ -30,7 +30,8 @@ impl TrustedProxies {
         Ok(TrustedProxies { networks, reported: AtomicBool::new(false) })
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether this is one of the proxies.
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(address))
     }
 
@@ -75,6 +76,14 @@ pub fn peer_ip(peer: Option<SocketAddr>) -> IpAddr {
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip())
 }
 
+/// What counts as one address where addresses are counted: of IPv6 a /64, since that is what one client has.
+pub fn network(address: IpAddr) -> IpAddr {
+    match canonical(address) {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
 /// An IPv4 address in its own form, also where it came over an IPv6 socket.
 fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
@@ -105,6 +114,12 @@ mod tests {
         let junk = headers(&[(&FORWARDED_FOR, "1.2.3.4, nonsense")]);
         assert_eq!(trusted.client(ip("10.2.3.4"), &junk), ip("10.2.3.4"));
         assert_eq!(TrustedProxies::parse(&["10.0.0.0/33".into()]).err().as_deref(), Some("10.0.0.0/33"));
+    }
+
+    #[test]
+    fn of_ipv6_the_first_half_counts_as_one_address() {
+        assert_eq!(network(ip("2001:db8:1:2:3:4:5:6")), ip("2001:db8:1:2::"));
+        assert_eq!(network(ip("::ffff:1.2.3.4")), ip("1.2.3.4"));
     }
 
     #[test]

@@ -20,11 +20,11 @@ use super::query::{Carrier, EngineQuery, query_param};
 use super::refusal::{Refusal, check_origin, cors_headers};
 use super::stream::Stream;
 use super::worker::Worker;
-use super::{Endpoint, Options, peer_ip};
+use super::{Endpoint, Options, Side, peer_ip};
 use crate::ids::Sid;
 use crate::protocol::engineio::{Dialog, HandshakeError};
 use crate::socket::visit::{Candidate, Errand, Visit};
-use crate::socket::{Kind, Namespace, Peer, Token, Wire};
+use crate::socket::{Held, Kind, Namespace, Peer, Token, Wire};
 
 /// The plain protocol's name in `Sec-WebSocket-Protocol`.
 const SUBPROTOCOL: &str = "roomcast.json";
@@ -35,38 +35,80 @@ const MAX_KEPT: usize = 512;
 struct Accepted<'a> {
     endpoint: &'a Endpoint,
     dialog: Dialog,
-    /// The polled session that it is for.
-    session: Option<Sid>,
+    whose: Whose,
 }
 
-fn judge<'a, N: Namespace>(
+/// Whose a websocket is.
+enum Whose {
+    /// That of a session which is polled.
+    Session(Sid),
+    /// A new client's; what it holds until it ends.
+    New(Peer, Held),
+}
+
+/// One upgrade request.
+struct Judged<'a, N: Namespace> {
     worker: &'a Worker<N>,
-    request: &Request,
-    peer: IpAddr,
-) -> Result<Accepted<'a>, Refusal> {
-    let options = worker.options();
-    let endpoint = options.endpoint(request.path()).ok_or(Refusal::NotFound)?;
-    check_origin(options, request.headers(), peer)?;
-    let mut accepted = Accepted { endpoint, dialog: Dialog::V4, session: None };
-    if endpoint.is_engine() {
-        let query = EngineQuery::parse(request.uri().query().unwrap_or_default(), options.allow_eio3)?;
-        if query.carrier != Carrier::Websocket {
-            return Err(HandshakeError::BadRequest.into());
+    side: Side,
+    request: &'a Request,
+    /// The other end of the connection.
+    address: IpAddr,
+}
+
+impl<'a, N: Namespace> Judged<'a, N> {
+    /// Lets it in, or says why not; the limits come last, so that only what would be let in counts.
+    async fn judge(&self) -> Result<Accepted<'a>, Refusal> {
+        let (options, request) = (self.worker.options(), self.request);
+        self.worker.admission().head(request.head())?;
+        let endpoint = options.endpoint(request.path()).filter(|endpoint| endpoint.is_served_on(self.side));
+        let endpoint = endpoint.ok_or(Refusal::NotFound)?;
+        check_origin(options, request.headers(), self.address)?;
+        let query = endpoint.is_engine().then(|| self.engine_query()).transpose()?;
+        let session = query.and_then(|query| query.sid);
+        if session.is_none() && !self.worker.gate().lets_in() {
+            return Err(Refusal::NotNow);
         }
-        (accepted.dialog, accepted.session) = (query.dialog, query.sid);
+        self.is_websocket(endpoint)?;
+        let dialog = query.map_or(Dialog::V4, |query| query.dialog);
+        let whose = match session {
+            Some(sid) => self.ask_session(sid, dialog).await?,
+            None => self.welcome()?,
+        };
+        Ok(Accepted { endpoint, dialog, whose })
     }
-    if accepted.session.is_none() && !worker.gate().lets_in() {
-        return Err(Refusal::NotNow);
+
+    fn engine_query(&self) -> Result<EngineQuery, Refusal> {
+        let query = self.request.uri().query().unwrap_or_default();
+        let query = EngineQuery::parse(query, self.worker.options().allow_eio3)?;
+        if query.carrier == Carrier::Websocket { Ok(query) } else { Err(HandshakeError::BadRequest.into()) }
     }
-    // RFC 6455, 4.1: HTTP/1.1 at least
-    if request.head().version < Version::HTTP_11 || ws::verify_handshake(request.head()).is_err() {
-        return Err(if endpoint.is_engine() {
-            HandshakeError::BadRequest.into()
-        } else {
-            Refusal::NotWebsocket
-        });
+
+    /// RFC 6455, 4.1: HTTP/1.1 at least.
+    fn is_websocket(&self, endpoint: &Endpoint) -> Result<(), Refusal> {
+        let head = self.request.head();
+        match head.version >= Version::HTTP_11 && ws::verify_handshake(head).is_ok() {
+            true => Ok(()),
+            false if endpoint.is_engine() => Err(HandshakeError::BadRequest.into()),
+            false => Err(Refusal::NotWebsocket),
+        }
     }
-    Ok(accepted)
+
+    /// A new client, within the limits.
+    fn welcome(&self) -> Result<Whose, Refusal> {
+        let query = self.request.uri().query().unwrap_or_default();
+        let peer = peer_of(self.worker.options(), self.request.headers(), query, self.address);
+        let held = self.worker.admission().session(self.side, peer.ip)?;
+        Ok(Whose::New(peer, held))
+    }
+
+    /// Whether the session that a websocket is for is there, and may be upgraded.
+    async fn ask_session(&self, sid: Sid, dialog: Dialog) -> Result<Whose, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let errand = Errand::MayUpgrade(answer);
+        self.worker.desks().send(Visit { sid, version: dialog.version, errand });
+        answered.await.unwrap_or(Err(HandshakeError::SessionUnknown))?;
+        Ok(Whose::Session(sid))
+    }
 }
 
 /// Who the client is, as far as the handshake tells.
@@ -95,47 +137,35 @@ pub fn bearer_token(header: &str) -> Option<&str> {
 /// The connection broke while it was answered.
 pub(super) async fn upgrade<N: Namespace>(
     worker: Rc<Worker<N>>,
+    side: Side,
     request: Request,
     mut framed: Framed<Stream, h1::Codec>,
 ) -> io::Result<()> {
     let address = peer_ip(request.peer_addr());
-    let accepted = match judge(&worker, &request, address) {
-        Ok(accepted) => ask_session(&worker, accepted).await,
-        Err(refusal) => Err(refusal),
-    };
-    let accepted = match accepted {
+    let judged = Judged { worker: &worker, side, request: &request, address };
+    let Accepted { endpoint, dialog, whose } = match judged.judge().await {
         Ok(accepted) => accepted,
-        Err(refusal) => return refuse(worker.options(), &request, address, framed, refusal).await,
+        Err(refusal) => {
+            worker.admission().refused(refusal);
+            return refuse(worker.options(), &request, address, framed, refusal).await;
+        }
     };
-    let response = accept_response(&request, accepted.endpoint.kind);
+    let response = accept_response(&request, endpoint.kind);
     framed.send(h1::Message::Item((response, BodySize::None))).await?;
     let parts = framed.into_parts();
-    let Accepted { endpoint, dialog, session } = accepted;
-    let (stream, already_read) = (parts.io.into_inner(), parts.read_buf.freeze());
-    if let Some(sid) = session {
-        let candidate = Candidate { stream: stream.into_std()?, already_read };
-        let errand = Errand::Upgrade(candidate);
-        worker.desks().send(Visit { sid, version: dialog.version, errand });
-    } else {
-        let query = request.uri().query().unwrap_or_default();
-        let peer = peer_of(worker.options(), request.headers(), query, address);
-        worker.begin(endpoint, dialog, peer, Wire::new(stream), already_read);
+    let ((stream, opened), already_read) = (parts.io.into_inner(), parts.read_buf.freeze());
+    let open = Held::new(opened);
+    match whose {
+        Whose::Session(sid) => {
+            let candidate = Candidate { stream: stream.into_std()?, already_read, held: open };
+            let errand = Errand::Upgrade(candidate);
+            worker.desks().send(Visit { sid, version: dialog.version, errand });
+        }
+        Whose::New(peer, held) => {
+            worker.begin(endpoint, dialog, peer, (Wire::new(stream, open), already_read), held);
+        }
     }
     Ok(())
-}
-
-/// Whether the session that a websocket is for is there, and may be upgraded.
-async fn ask_session<'a, N: Namespace>(
-    worker: &Worker<N>,
-    accepted: Accepted<'a>,
-) -> Result<Accepted<'a>, Refusal> {
-    if let Some(sid) = accepted.session {
-        let (answer, answered) = oneshot::channel();
-        let errand = Errand::MayUpgrade(answer);
-        worker.desks().send(Visit { sid, version: accepted.dialog.version, errand });
-        answered.await.unwrap_or(Err(HandshakeError::SessionUnknown))?;
-    }
-    Ok(accepted)
 }
 
 fn accept_response(request: &Request, kind: Kind) -> Response<()> {
@@ -159,6 +189,7 @@ async fn refuse(
     let body = refusal.body(engine);
     let mut response = Response::build(refusal.status());
     response.content_type("application/json").force_close();
+    response.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
     for pair in cors_headers(options, request.headers(), address).into_iter().chain(refusal.retry_after()) {
         response.insert_header(pair);
     }

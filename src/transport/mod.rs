@@ -3,7 +3,13 @@
 //! | file | what |
 //! |---|---|
 //! | [`worker`] | what a worker thread has, and how its sockets begin |
-//! | [`server`] | workers on one listener, sockets beside an actix-web `App` |
+//! | [`admission`] | whether one more connection or session is let in; what is refused on the way |
+//! | [`capacity`] | how many are open, in all and from one address |
+//! | `rate` | how many handshakes an address makes |
+//! | `door` | what holds for every request over HTTP |
+//! | `line` | how long an HTTP connection may take |
+//! | [`server`] | workers on their listeners |
+//! | `site` | what a worker serves: sockets beside an actix-web `App`, for each address |
 //! | [`standalone`] | a service that is its namespace and nothing more |
 //! | [`handshake`] | an upgrade request → a socket, or the answer that says why not |
 //! | `polling` | long-polling: GET takes packets, POST brings them |
@@ -17,15 +23,21 @@
 //! | [`gate`] | whether new connections are let in: starting, open, draining |
 
 pub mod address;
+pub mod admission;
 mod body;
+pub mod capacity;
 pub mod desks;
+mod door;
 pub mod gate;
 pub mod handshake;
+mod line;
 pub mod origin;
 mod polling;
 pub mod query;
+mod rate;
 pub mod refusal;
 pub mod server;
+mod site;
 pub mod standalone;
 mod stream;
 pub mod worker;
@@ -33,11 +45,21 @@ pub mod worker;
 use std::time::Duration;
 
 pub use address::{TrustedProxies, peer_ip};
+pub use admission::Limits;
 pub use gate::Gate;
 pub use origin::Origins;
 
 use crate::protocol::websocket::MessageLimits;
 use crate::socket::Kind;
+
+/// Which of the server's addresses a connection came in on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// The main one.
+    Public,
+    /// That of operators, where there is one.
+    Operators,
+}
 
 /// A path that takes connections.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,6 +77,11 @@ impl Endpoint {
     pub fn is_engine(&self) -> bool {
         matches!(self.kind, Kind::SocketIo | Kind::EngineIo)
     }
+
+    /// Whether it is there for those who come in on this side: operators have the plain protocol alone.
+    pub fn is_served_on(&self, side: Side) -> bool {
+        side == Side::Public || self.kind == Kind::Plain
+    }
 }
 
 /// What every handshake is judged by.
@@ -71,8 +98,8 @@ pub struct Options {
     /// How long a websocket waits for Engine.IO's open packet; zero is not at all. A client that begins to
     /// listen only when it sees the connection open misses what came with the handshake.
     pub greet_after: Duration,
-    /// How long the body of a POST may take.
-    pub body_timeout: Duration,
+    /// What anyone outside is held to before there is a socket.
+    pub limits: Limits,
     /// Which pages may connect.
     pub origins: Origins,
     /// Whether pages may send credentials along.

@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use actix_http::HttpMessage as _;
 use actix_web::http::{Method, StatusCode, header};
@@ -12,14 +14,15 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::body::{AnswerBody, PollGuard};
 use super::handshake::peer_of;
 use super::query::{Carrier, EngineQuery};
-use super::refusal::{Refusal, check_origin, cors_headers, preflight_headers};
+use super::refusal::{Refusal, answer, check_origin, cors_headers, preflight_headers};
 use super::stream::Connection;
 use super::worker::Worker;
-use super::{Endpoint, peer_ip};
+use super::{Endpoint, Side, peer_ip};
 use crate::ids::Sid;
 use crate::protocol::engineio::{HandshakeError, Version};
 use crate::socket::Namespace;
@@ -27,8 +30,11 @@ use crate::socket::poll::{Answer, Poll};
 use crate::socket::visit::{Errand, Post, Visit};
 
 /// Every path that takes websockets, for requests that are none.
-pub(super) fn routes<N: Namespace>(config: &mut ServiceConfig, worker: &Rc<Worker<N>>) {
+pub(super) fn routes<N: Namespace>(config: &mut ServiceConfig, worker: &Rc<Worker<N>>, side: Side) {
     for (at, endpoint) in worker.options().endpoints.iter().enumerate() {
+        if !endpoint.is_served_on(side) {
+            continue;
+        }
         let path = endpoint.path.trim_end_matches('/').to_owned();
         let worker = Rc::clone(worker);
         let serve = move |request: HttpRequest, body: web::Payload| {
@@ -91,9 +97,10 @@ impl<N: Namespace> Request<'_, N> {
         }
         let options = self.worker.options();
         let peer = peer_of(options, self.request.headers(), self.request.query_string(), self.peer);
+        let held = self.worker.admission().session(Side::Public, peer.ip)?;
         let (poll, answer) = self.new_poll();
         let ticket = poll.ticket;
-        let sid = self.worker.begin_polled(self.endpoint, query.dialog, peer, poll);
+        let sid = self.worker.begin_polled(self.endpoint, query.dialog, peer, poll, held);
         self.answer(sid, query.dialog.version, ticket, answer).await
     }
 
@@ -106,8 +113,8 @@ impl<N: Namespace> Request<'_, N> {
 
     fn new_poll(&self) -> (Poll, oneshot::Receiver<Result<Answer, HandshakeError>>) {
         let (answer, receiver) = oneshot::channel();
-        let cut = self.request.conn_data::<Connection>().cloned().unwrap_or_default().0;
-        (Poll { ticket: self.worker.desks().ticket(), answer, cut }, receiver)
+        let cut = self.request.conn_data::<Connection>().map(|connection| Arc::clone(&connection.cut));
+        (Poll { ticket: self.worker.desks().ticket(), answer, cut: cut.unwrap_or_default() }, receiver)
     }
 
     /// Waits for the packets. Where the client goes away meanwhile this is dropped, and its guard says so.
@@ -132,9 +139,10 @@ impl<N: Namespace> Request<'_, N> {
 
     async fn post(&self, sid: Sid, version: Version, body: web::Payload) -> Result<HttpResponse, Refusal> {
         let binary = self.request.content_type().eq_ignore_ascii_case("application/octet-stream");
-        let patience = self.worker.options().body_timeout;
-        let body = tokio::time::timeout(patience, self.collect(body));
-        let body = body.await.unwrap_or(Err(HandshakeError::Timeout))?;
+        let body = match self.worker.options().limits.body_timeout {
+            Duration::ZERO => self.collect(body).await,
+            time => timeout(time, self.collect(body)).await.unwrap_or(Err(HandshakeError::Timeout)),
+        }?;
         let (answer, heard) = oneshot::channel();
         let errand = Errand::Post(Post { body, binary, answer });
         self.worker.desks().send(Visit { sid, version, errand });
@@ -179,13 +187,8 @@ impl<N: Namespace> Request<'_, N> {
     }
 
     fn refuse(&self, refusal: Refusal) -> HttpResponse {
-        let mut response = self.response(refusal.status());
-        if let Some(header) = refusal.retry_after() {
-            response.append_header(header);
-        }
-        if matches!(refusal, Refusal::Engine(HandshakeError::TooLarge | HandshakeError::Timeout)) {
-            response.force_close(); // the rest of the body is not waited for
-        }
-        response.content_type("application/json").body(refusal.body(self.endpoint.is_engine()))
+        let options = self.worker.options();
+        self.worker.admission().refused(refusal);
+        answer(options, self.request.headers(), self.peer, refusal, self.endpoint.is_engine())
     }
 }

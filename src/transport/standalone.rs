@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::{Actor as _, Addr};
 use actix_web::web::ServiceConfig;
 
+use super::Side;
 use super::server::Service;
 use super::worker::Central;
 use crate::metrics::Metrics;
@@ -81,5 +82,5 @@ impl<N: Namespace, F: Fn() -> N + Clone + Send + Sync + 'static> Service for Sta
         self.actors().registry.do_send(LaneUp { worker, lane });
     }
 
-    fn routes(&self, _: &mut ServiceConfig) {}
+    fn routes(&self, _: &mut ServiceConfig, _: Side) {}
 }

@@ -5,6 +5,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -12,8 +13,10 @@ use std::time::Duration;
 use actix_codec::{AsyncRead, AsyncWrite, ReadBuf};
 use socket2::SockRef;
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::admission::{Opened, StreamPlaces};
+use super::line::Line;
 use crate::socket::poll::Cut;
 
 /// How long a write may make no progress.
@@ -26,38 +29,63 @@ const UNSENT: u32 = 16 * 1024;
 #[derive(Debug)]
 pub struct Stream {
     io: TcpStream,
-    cut: Arc<Cut>,
+    connection: Connection,
     /// Set while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Set when the line has a deadline.
+    late: Option<Pin<Box<Sleep>>>,
+    places: StreamPlaces,
+}
+
+/// What the requests of a connection know of it.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Cuts it off, from any thread.
+    pub cut: Arc<Cut>,
+    /// Its clock.
+    pub line: Rc<Line>,
 }
 
 impl Stream {
-    /// Takes a connection over.
-    pub fn new(io: TcpStream) -> Stream {
+    /// Takes a connection over, and holds its places.
+    pub fn new(io: TcpStream, line: Rc<Line>, places: StreamPlaces) -> Stream {
         let _ = SockRef::from(&io).set_tcp_notsent_lowat(UNSENT);
-        Stream { io, cut: Arc::default(), stalled: None }
+        let connection = Connection { cut: Arc::default(), line };
+        Stream { io, connection, stalled: None, late: None, places }
     }
 
-    /// What cuts it off, from any thread.
-    pub fn cut(&self) -> &Arc<Cut> {
-        &self.cut
+    /// What its requests are told of it.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
-    /// The bare connection, as it was.
-    pub fn into_inner(self) -> TcpStream {
+    /// The bare connection, as it was, and its place among those that are open.
+    pub fn into_inner(self) -> (TcpStream, Opened) {
         let _ = SockRef::from(&self.io).set_tcp_notsent_lowat(0); // the system's own value
-        self.io
+        (self.io, self.places.stream)
     }
 
-    fn check(&self, cx: &Context<'_>) -> io::Result<()> {
-        self.cut.watch(cx.waker());
-        if self.cut.is_done() { Err(ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        self.connection.cut.watch(cx.waker());
+        if self.connection.cut.is_done() {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        let Some(deadline) = self.connection.line.deadline() else { return Ok(()) };
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if late.deadline() != deadline {
+            late.as_mut().reset(deadline);
+        }
+        match late.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(self.connection.line.cut_off()),
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// Passes on how a write went, and counts the time of one that waits.
     fn judge<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;
+            self.connection.line.wrote(Instant::now());
             return written;
         }
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALL)));
@@ -73,7 +101,12 @@ impl AsyncRead for Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.connection.line.heard(Instant::now());
+        }
+        read
     }
 }
 
@@ -107,7 +140,3 @@ impl AsyncWrite for Stream {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
-
-/// A connection's [`Cut`], as its requests find it.
-#[derive(Clone, Debug, Default)]
-pub struct Connection(pub Arc<Cut>);

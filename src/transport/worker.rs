@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use bytes::Bytes;
 
+use super::admission::Admission;
 use super::desks::{Desks, Sessions};
 use super::{Endpoint, Gate, Options};
 use crate::clock;
@@ -23,7 +24,7 @@ use crate::rooms::{ConnectionManager, Lane};
 use crate::socket::actor::{Entry, Start};
 use crate::socket::heartbeat::{Heartbeat, HeartbeatOptions};
 use crate::socket::poll::Poll;
-use crate::socket::{Leave, Namespace, Outboxes, Peer, Rate, Socket, Station, Wire};
+use crate::socket::{Held, Leave, Namespace, Outboxes, Peer, Rate, Socket, Station, Wire};
 
 /// What every worker of a hub is given.
 #[derive(Clone)]
@@ -58,6 +59,7 @@ pub struct Central {
 /// One worker thread.
 pub struct Worker<N: Namespace> {
     shared: Shared,
+    admission: Arc<Admission>,
     desks: Arc<Desks>,
     sessions: Sessions<N>,
     station: Rc<Station<N>>,
@@ -68,6 +70,7 @@ impl<N: Namespace> Worker<N> {
     pub(super) fn start(
         index: u16,
         shared: Shared,
+        admission: Arc<Admission>,
         desks: Arc<Desks>,
         central: Central,
         namespace: N,
@@ -94,7 +97,7 @@ impl<N: Namespace> Worker<N> {
         let leave = move |place| leave(&members, &central, place);
         let station = Rc::new(Station::new(index, namespace, outboxes, heartbeat, shared.rate, leave));
         let sessions = Sessions::open(&desks, index);
-        (Rc::new(Worker { shared, desks, sessions, station }), lane)
+        (Rc::new(Worker { shared, admission, desks, sessions, station }), lane)
     }
 
     /// What handshakes are judged by.
@@ -107,28 +110,41 @@ impl<N: Namespace> Worker<N> {
         &self.shared.gate
     }
 
+    /// Whether one more is let in.
+    pub(super) fn admission(&self) -> &Arc<Admission> {
+        &self.admission
+    }
+
     /// Where requests find sessions.
     pub(super) fn desks(&self) -> &Arc<Desks> {
         &self.desks
     }
 
-    /// A new socket of this worker begins, by a websocket.
+    /// A new socket of this worker begins, by a websocket. What is `held` is held until it ends.
     pub(super) fn begin(
         &self,
         endpoint: &Endpoint,
         dialog: Dialog,
         peer: Peer,
-        wire: Wire,
-        already_read: Bytes,
+        entry: (Wire, Bytes),
+        held: Held,
     ) {
-        self.begin_by(self.new_sid(), Entry::Websocket(wire, already_read), endpoint, dialog, peer);
+        let entry = Entry::Websocket(entry.0, entry.1);
+        self.begin_by(self.new_sid(), entry, endpoint, dialog, peer, held);
     }
 
     /// A new socket of this worker begins, by a poll. Returns the session's name.
-    pub(super) fn begin_polled(&self, endpoint: &Endpoint, dialog: Dialog, peer: Peer, poll: Poll) -> Sid {
+    pub(super) fn begin_polled(
+        &self,
+        endpoint: &Endpoint,
+        dialog: Dialog,
+        peer: Peer,
+        poll: Poll,
+        held: Held,
+    ) -> Sid {
         let sid = self.new_sid();
         let entry = Entry::Polling(poll, self.sessions.delist(sid));
-        let session = self.begin_by(sid, entry, endpoint, dialog, peer);
+        let session = self.begin_by(sid, entry, endpoint, dialog, peer, held);
         self.sessions.add(sid, session);
         sid
     }
@@ -145,6 +161,7 @@ impl<N: Namespace> Worker<N> {
         endpoint: &Endpoint,
         dialog: Dialog,
         peer: Peer,
+        held: Held,
     ) -> Addr<Socket<N>> {
         let upgrades: &[&str] = if matches!(entry, Entry::Polling(..)) { &["websocket"] } else { &[] };
         let options = self.options();
@@ -158,7 +175,8 @@ impl<N: Namespace> Worker<N> {
             )
         });
         let (limits, greet_after) = (endpoint.limits, options.greet_after);
-        let start = Start { sid, kind: endpoint.kind, dialog, entry, peer, limits, greeting, greet_after };
+        let kind = endpoint.kind;
+        let start = Start { sid, kind, dialog, entry, peer, limits, greeting, greet_after, held };
         Socket::begin(start, Rc::clone(&self.station))
     }
 }

@@ -13,7 +13,7 @@ use roomcast::socket::{Conn, Credentials, Incoming, Kind, Namespace, NoReply, Ra
 use roomcast::transport::server::{HttpOptions, start};
 use roomcast::transport::standalone::Standalone;
 use roomcast::transport::worker::Shared;
-use roomcast::transport::{Endpoint, Gate, Options, Origins, TrustedProxies};
+use roomcast::transport::{Endpoint, Gate, Limits, Options, Origins, TrustedProxies};
 
 /// What its clients may ask it to do; see [`Namespace::event`] below.
 struct Asker;
@@ -135,7 +135,7 @@ async fn serve(listener: TcpListener) {
         ping_interval_ms: 25_000,
         ping_timeout_ms: 60_000,
         greet_after: Duration::ZERO,
-        body_timeout: Duration::from_secs(30),
+        limits: Limits { body_timeout: Duration::from_secs(30), ..Limits::default() },
         origins: Origins::new(&["*".to_owned()], false),
         credentials: false,
         trusted_proxies: TrustedProxies::default(),

@@ -39,7 +39,7 @@ use super::outbox::{Beat, Carrier, Owner, Polls, Presence, Signal};
 use super::poll::Poll;
 use super::station::Station;
 use super::visit::Visit;
-use super::wire::Wire;
+use super::wire::{Held, Wire};
 use crate::clock;
 use crate::ids::Sid;
 use crate::protocol::engineio::{Dialog, Version};
@@ -84,6 +84,8 @@ pub struct Socket<N: Namespace> {
     last_words: Bytes,
     /// Takes the session out of the list that HTTP requests find it by.
     _listed: Option<Leave>,
+    /// Its place among the sessions that are counted.
+    _held: Held,
 }
 
 /// What a session is carried by.
@@ -132,6 +134,8 @@ pub struct Start {
     pub greeting: Option<String>,
     /// How long a websocket waits for it.
     pub greet_after: Duration,
+    /// Held until the session ends.
+    pub held: Held,
 }
 
 /// How a session begins.
@@ -210,6 +214,7 @@ impl<N: Namespace> Socket<N> {
             greet_after: start.greet_after,
             last_words: Bytes::new(),
             _listed: listed,
+            _held: start.held,
         }
     }
 

@@ -32,7 +32,7 @@ impl<N: Namespace> Socket<N> {
             return;
         }
         let Ok(stream) = tokio::net::TcpStream::from_std(candidate.stream) else { return };
-        let wire = Rc::new(Wire::new(stream));
+        let wire = Rc::new(Wire::new(stream, candidate.held));
         self.inbox = Inbox::new(self.limits, &candidate.already_read);
         self.link = Link::Probing(Probe { wire: Rc::clone(&wire), answered: false });
         let this = Rc::downgrade(&wire);
