@@ -246,16 +246,14 @@ impl Link {
         };
         let mut texts = Vec::new();
         loop {
-            while let Some((opcode, body)) = socket.take_frame()? {
-                match opcode {
-                    0x9 => socket.send_frame(0xa, &body).await?,
-                    _ => texts.push(body),
-                }
+            match socket.take_frame() {
+                Ok(Some((0x9, body))) => socket.send_frame(0xa, &body).await?,
+                Ok(Some((_, body))) => texts.push(body),
+                // the end stands where it is until what came before it has been heard
+                Ok(None) | Err(_) if !texts.is_empty() => return Ok(texts),
+                Ok(None) => socket.more().await?,
+                Err(end) => return Err(end),
             }
-            if !texts.is_empty() {
-                return Ok(texts);
-            }
-            socket.more().await?;
         }
     }
 }

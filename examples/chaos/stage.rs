@@ -91,8 +91,7 @@ impl Stage {
     ) -> Stage {
         let hub = also(hub_on(&redis, scale)).start();
         let (clock, token) = (Clock::start(), token());
-        warm_up(&hub, &token);
-        let descriptors = descriptors(hub.id());
+        let descriptors = descriptors_of_a_warm(&hub);
         let crowd = Crowd::start(setting.size, hub.port(), token.clone(), clock, setting.pause_ms);
         wait(scale.patience, || crowd.is_in());
         let traffic = Traffic::start(traffic::Options {
@@ -136,8 +135,10 @@ impl Stage {
 
     /// No client had to come again.
     pub fn everyone_stayed(&mut self) {
-        let gone = self.crowd.count(|log| log.sessions.len() > 1 || !log.is_in());
-        self.row.require(gone == 0, || format!("{gone} lost their connection"));
+        let has_gone = |log: &Log| log.sessions.len() > 1 || !log.is_in();
+        let gone = self.crowd.count(has_gone);
+        let why = self.crowd.first(|log| has_gone(log).then(|| log.last_end.clone()));
+        self.row.require(gone == 0, || format!("{gone} lost their connection: {}", why.unwrap_or_default()));
     }
 
     /// No client was told of a gap.
@@ -186,12 +187,13 @@ impl Stage {
     }
 }
 
-/// Opens what is opened once, so that it does not look like a leak.
-fn warm_up(hub: &TestServer, token: &str) {
-    let few = Crowd::start(Size::each(2), hub.port(), token.to_owned(), Clock::start(), 100);
+/// What a hub has open when nobody is there and all is open that is opened once.
+pub fn descriptors_of_a_warm(hub: &TestServer) -> usize {
+    let few = Crowd::start(Size::each(2), hub.port(), token(), Clock::start(), 100);
     eventually_true("the first clients are in", || few.is_in());
     few.finish();
     eventually_true("the first clients are gone", || hub.connections() == 0);
+    descriptors(hub.id())
 }
 
 /// Whether a client has the last of each stream that was surely published.
@@ -232,13 +234,20 @@ pub fn look_for_leaks(row: &mut Row, hub: &TestServer, before: usize, patience: 
     row.require(gone, || format!("left over: {:?}", left()));
     let given_back = wait(patience, || descriptors(hub.id()) <= before);
     row.require(given_back, || {
-        format!("{} descriptors are open, before there were {before}", descriptors(hub.id()))
+        let open = open_files(hub.id());
+        format!("{} descriptors are open, before there were {before}: {}", open.len(), open.join(" "))
     });
 }
 
 /// Descriptors that a process has open.
 pub fn descriptors(pid: u32) -> usize {
-    std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+    open_files(pid).len()
+}
+
+/// What is behind them.
+fn open_files(pid: u32) -> Vec<String> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    entries.filter_map(|fd| Some(std::fs::read_link(fd.path()).ok()?.display().to_string())).collect()
 }
 
 /// Memory of a process that is in use, in KiB.
