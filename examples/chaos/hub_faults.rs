@@ -15,12 +15,15 @@ const GRACE: Duration = Duration::from_secs(25);
 
 /// Everyone goes over to a second hub, no faster than the first one sends them away.
 pub fn is_terminated(scale: &Scale) -> Row {
-    let (sockets, per_second) = if scale.minutes.is_some() { (9_500, 1_000) } else { (60, 30) };
+    // a process may have 20 000 descriptors, and this one has those of the second hub's clients already while
+    // those of the first are not closed yet
+    let (sockets, per_second) = if scale.minutes.is_some() { (9_500, 1_000) } else { (60, 40) };
     let setting =
         Setting { size: Size::mostly_websockets(sockets), pause_ms: 400, filler: 0, statuses: true };
     let slower = Scale { every: scale.every * if scale.minutes.is_some() { 20 } else { 1 }, ..*scale };
     let paced = move |hub: Builder| {
-        let patient = hub.set("socketio.ping_interval_ms", 25_000).set("socketio.ping_timeout_ms", 60_000);
+        // so many clients in one thread are slow
+        let patient = hub.set("socketio.ping_interval_ms", 10_000).set("socketio.ping_timeout_ms", 20_000);
         patient.set("shutdown.sockets_per_second", per_second)
     };
     let mut stage = Stage::set_with("SIGTERM, all go to a second hub", &slower, RedisServer::start(), setting, paced);

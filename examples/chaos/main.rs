@@ -19,6 +19,7 @@ mod common;
 mod crowd;
 mod hub_faults;
 mod judge;
+mod load;
 mod record;
 mod redis_faults;
 #[path = "../../tests/common/mod.rs"]
@@ -28,7 +29,7 @@ mod table;
 mod traffic;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stage::Scale;
 use table::Row;
@@ -54,6 +55,8 @@ const FAULTS: &[Play] = &[
     ("hub clock back", hub_faults::clock_goes_back),
     ("hub log full", hub_faults::log_is_full),
     ("hub log closed", hub_faults::log_is_closed),
+    ("load one never reads", load::one_never_reads),
+    ("load soak", load::soak),
 ];
 
 fn main() {
@@ -104,6 +107,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<(Scale, String), S
         patience: Duration::from_secs(patience),
         postgres,
         minutes,
+        begun: Instant::now(),
     };
     Ok((scale, only))
 }

@@ -25,6 +25,7 @@ pub struct Scale {
     pub postgres: bool,
     /// The long run: its minutes.
     pub minutes: Option<u64>,
+    pub begun: Instant,
 }
 
 /// See the module.
@@ -35,7 +36,6 @@ pub struct Stage {
     pub hub: TestServer,
     pub crowd: Crowd,
     pub traffic: Traffic,
-    pub clock: Clock,
     /// Descriptors of the hub before anyone came.
     pub descriptors: usize,
     /// When the fault was over, and how many events had been published to Redis then.
@@ -105,7 +105,7 @@ impl Stage {
         });
         let row = Row::of(fault);
         let mut stage =
-            Stage { row, scale: *scale, redis, hub, crowd, traffic, clock, descriptors, healed: None };
+            Stage { row, scale: *scale, redis, hub, crowd, traffic, descriptors, healed: None };
         let missing = stage.crowd.len() - stage.crowd.count(Log::is_in);
         stage.row.require(missing == 0, || format!("{missing} clients did not come in"));
         std::thread::sleep(scale.around);
@@ -189,7 +189,7 @@ impl Stage {
 
 /// What a hub has open when nobody is there and all is open that is opened once.
 pub fn descriptors_of_a_warm(hub: &TestServer) -> usize {
-    let few = Crowd::start(Size::each(2), hub.port(), token(), Clock::start(), 100);
+    let few = Crowd::start(Size::mostly_websockets(4), hub.port(), token(), Clock::start(), 100);
     eventually_true("the first clients are in", || few.is_in());
     few.finish();
     eventually_true("the first clients are gone", || hub.connections() == 0);

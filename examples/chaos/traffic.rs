@@ -62,6 +62,11 @@ impl Traffic {
         self.shared.list(stream, |list| list.len())
     }
 
+    /// When the events of a stream were sent, by their number.
+    pub fn sent(&self, stream: usize) -> Vec<Micros> {
+        self.shared.list(stream, |list| list.iter().map(|event| event.begin).collect())
+    }
+
     pub fn send_to(&self, hub: u16) {
         self.shared.hub.store(hub, Ordering::SeqCst);
     }

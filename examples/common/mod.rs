@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each program uses a part of this")]
 
+pub mod churn;
 pub mod polling;
 pub mod publishing;
 pub mod websocket;

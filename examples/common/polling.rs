@@ -56,11 +56,16 @@ impl Polling {
         self.post.answer().await.map(drop)
     }
 
+    /// A websocket of this session, which has not said anything yet.
+    pub async fn second_transport(&self) -> Result<Websocket, Fault> {
+        Websocket::open(&self.hub, &self.target.replace("polling", "websocket")).await
+    }
+
     /// As clients do it: probes with a websocket while a poll is outstanding. Gives the websocket, which
     /// carries the session from now on, and what that poll brought.
     pub async fn upgrade(&mut self) -> Result<(Websocket, Vec<u8>), Fault> {
         self.begin_poll().await?;
-        let mut websocket = Websocket::open(&self.hub, &self.target.replace("polling", "websocket")).await?;
+        let mut websocket = self.second_transport().await?;
         websocket.send("2probe").await?;
         websocket.wait_for("3probe").await?;
         let last = self.end_poll().await?;

@@ -18,11 +18,7 @@ pub struct Websocket {
 impl Websocket {
     /// Opens one; an answer other than 101 is the error.
     pub async fn open(hub: &str, target: &str) -> Result<Websocket, Fault> {
-        Websocket::open_on(TcpStream::connect(hub).await?, hub, target).await
-    }
-
-    /// The same on a connection of one's own.
-    pub async fn open_on(mut stream: TcpStream, hub: &str, target: &str) -> Result<Websocket, Fault> {
+        let mut stream = TcpStream::connect(hub).await?;
         stream.set_nodelay(true)?;
         let request = format!(
             "GET {target} HTTP/1.1\r\nHost: {hub}\r\nConnection: Upgrade\r\n\
@@ -83,6 +79,12 @@ impl Websocket {
         let Some((header, len)) = frame(&self.pending)? else { return Ok(None) };
         let whole: Vec<u8> = self.pending.drain(..header + len).collect();
         Ok(Some((whole[0] & 0x0f, whole[header..].to_vec())))
+    }
+
+    /// Ends the connection without a word.
+    pub fn reset(self) {
+        // without this the system would say goodbye
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
     }
 
     /// Waits for bytes and adds them to those that are pending.
