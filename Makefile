@@ -29,6 +29,9 @@ api: setup ## write docs/api anew from the types that are sent; tests hold it up
 	ROOMCAST_WRITE_API=1 cargo test --quiet --lib up_to_date
 	cd tests/clients && node types/make.mjs --write
 
+chaos: setup ## breaks Redis and the hub under traffic, and checks what clients got (MINUTES=20: at length)
+	@scripts/chaos.sh $(if $(MINUTES),--minutes $(MINUTES)) $(CHAOS)
+
 fmt: ## format the code
 	cargo fmt
 

@@ -22,6 +22,9 @@ libpq() { pkg-config --exists libpq; }
 # Debian keeps the server's programs out of the PATH
 postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb; }
 
+# shows a process another time
+faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1'; }
+
 chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
 need build-essential has cc
@@ -31,6 +34,7 @@ if [ "$wanted" = test ]; then
   need redis-server has redis-server
   need redis-tools has redis-cli
   need postgresql postgres
+  need libfaketime faketime
   need chromium chromium
   need python3-venv python3 -c 'import ensurepip, venv'
   need default-jdk-headless has javac

@@ -27,6 +27,9 @@ else
   PROFILE=dev scripts/swarm.sh --clients 50 --polling 50 --upgrade 50 --events 1000 --rate 500
 fi
 
+echo "── faults of Redis and of the hub, each once"
+PROFILE=dev scripts/chaos.sh
+
 echo "── the library and the running hub"
 # --no-fail-fast: one failing file does not hide what the others have to say
 if [ "${1:-}" = long ]; then

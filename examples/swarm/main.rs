@@ -15,26 +15,22 @@
 //! its own: with a thousand clients on the same machine, what they cost is taken from the hub.
 
 mod client;
+#[path = "../common/mod.rs"]
+mod common;
 mod polled;
 mod publisher;
 mod tally;
 
 use std::cell::RefCell;
-use std::error::Error;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::task::{JoinSet, LocalSet};
 
 use client::Client;
+use common::{Fault, STALLED};
 use polled::Polled;
 use tally::Tally;
-
-/// Nothing for this long, and the rest counts as lost.
-const STALLED: Duration = Duration::from_secs(15);
-
-/// What ends the run before its table.
-type Fault = Box<dyn Error + Send + Sync>;
 
 /// What the command line says.
 #[derive(Clone)]

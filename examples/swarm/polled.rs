@@ -1,68 +1,37 @@
-//! A client that polls, and may change to a websocket in the middle of it.
+//! A client of Socket.IO that polls, and may change to a websocket in the middle of it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
+use super::Options;
 use super::client::Client;
+use super::common::polling::packets;
+use super::common::{Fault, Polling, STALLED};
 use super::tally::Tally;
-use super::{Fault, Options, STALLED};
-
-/// Between two packets of a payload.
-const SEPARATOR: u8 = 0x1e;
 
 /// A subscribed client that polls.
 pub struct Polled {
-    hub: String,
-    /// Path and query of its requests.
-    target: String,
-    get: Http,
-    post: Http,
+    session: Polling,
     /// After how many events a websocket takes over; none is never.
     upgrade_after: Option<usize>,
 }
 
 impl Polled {
     pub async fn subscribed(options: &Options, upgrade_after: Option<usize>) -> Result<Polled, Fault> {
-        let (get, post) = (Http::connect(&options.hub).await?, Http::connect(&options.hub).await?);
-        let target = "/socket.io/?EIO=4&transport=polling".to_owned();
-        let mut client = Polled { hub: options.hub.clone(), target, get, post, upgrade_after };
-        let open = client.poll().await?;
-        let sid = memchr::memmem::find(&open, b"\"sid\":\"").ok_or("no session id")? + 7;
-        let sid = open[sid..].split(|byte| *byte == b'"').next().unwrap_or_default();
-        client.target = format!("{}&sid={}", client.target, std::str::from_utf8(sid)?);
-        client.say(&format!(r#"40{{"token":"{}"}}"#, options.token)).await?;
+        let mut client = Polled { session: Polling::open(&options.hub).await?, upgrade_after };
+        client.session.say(&format!(r#"40{{"token":"{}"}}"#, options.token)).await?;
         client.wait_for("40{").await?;
-        client.say(&format!(r#"42["subscribe:campaign",{{"campaignId":"{}"}}]"#, options.campaign)).await?;
+        let subscribe = format!(r#"42["subscribe:campaign",{{"campaignId":"{}"}}]"#, options.campaign);
+        client.session.say(&subscribe).await?;
         client.wait_for(r#"42["subscribed""#).await?;
         Ok(client)
-    }
-
-    async fn begin_poll(&mut self) -> Result<(), Fault> {
-        let head = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", self.target, self.hub);
-        Ok(self.get.stream.write_all(head.as_bytes()).await?)
-    }
-
-    async fn poll(&mut self) -> Result<Vec<u8>, Fault> {
-        self.begin_poll().await?;
-        self.get.answer().await
-    }
-
-    async fn say(&mut self, packet: &str) -> Result<(), Fault> {
-        let (target, hub, length) = (&self.target, &self.hub, packet.len());
-        let request =
-            format!("POST {target} HTTP/1.1\r\nHost: {hub}\r\nContent-Length: {length}\r\n\r\n{packet}");
-        self.post.stream.write_all(request.as_bytes()).await?;
-        self.post.answer().await.map(drop)
     }
 
     /// Passes over packets up to one that starts like this.
     async fn wait_for(&mut self, start: &str) -> Result<(), Fault> {
         loop {
-            let body = tokio::time::timeout(STALLED, self.poll()).await??;
-            for packet in body.split(|byte| *byte == SEPARATOR) {
+            let body = tokio::time::timeout(STALLED, self.session.poll()).await??;
+            for packet in packets(&body)? {
                 if packet.starts_with(start.as_bytes()) {
                     return Ok(());
                 }
@@ -87,10 +56,8 @@ impl Polled {
     /// Polls; gives the websocket that takes over, if one does.
     async fn read_polls(&mut self, number: usize, tally: &RefCell<Tally>) -> Result<Client, Fault> {
         loop {
-            let body = self.poll().await?;
-            let pinged = count(&body, number, tally)?;
-            if pinged {
-                self.say("3").await?;
+            if count(&self.session.poll().await?, number, tally)? {
+                self.session.say("3").await?;
             }
             let seen = tally.borrow().seen_by(number);
             if self.upgrade_after.is_some_and(|after| seen >= after) {
@@ -99,75 +66,18 @@ impl Polled {
         }
     }
 
-    /// As clients do it: probe, wait for the poll that is outstanding, change.
     async fn upgrade(&mut self, number: usize, tally: &RefCell<Tally>) -> Result<Client, Fault> {
-        self.begin_poll().await?;
-        let target = self.target.replace("polling", "websocket");
-        let mut websocket = Client::upgraded(&self.hub, &target).await?;
-        websocket.send("2probe").await?;
-        websocket.wait_for("3probe").await?;
-        let pinged = count(&self.get.answer().await?, number, tally)?;
-        websocket.send("5").await?;
-        if pinged {
+        let (mut websocket, last) = self.session.upgrade().await?;
+        if count(&last, number, tally)? {
             websocket.send("3").await?;
         }
         tally.borrow_mut().upgrade();
-        Ok(websocket)
+        Ok(Client(websocket))
     }
 }
 
 /// Counts the packets of a poll's answer; says whether a ping was among them.
 fn count(body: &[u8], number: usize, tally: &RefCell<Tally>) -> Result<bool, Fault> {
     let mut tally = tally.borrow_mut();
-    let mut pinged = false;
-    for packet in body.split(|byte| *byte == SEPARATOR) {
-        match packet {
-            b"6" => {}
-            b"1" => return Err("the hub closed the session".into()),
-            _ => pinged |= tally.packet(number, packet),
-        }
-    }
-    Ok(pinged)
-}
-
-/// One connection, kept alive.
-struct Http {
-    stream: TcpStream,
-    /// Bytes that are no whole answer yet.
-    pending: Vec<u8>,
-}
-
-impl Http {
-    async fn connect(hub: &str) -> Result<Http, Fault> {
-        let stream = TcpStream::connect(hub).await?;
-        stream.set_nodelay(true)?;
-        Ok(Http { stream, pending: Vec::new() })
-    }
-
-    /// The body of an answer, which has to be a good one.
-    async fn answer(&mut self) -> Result<Vec<u8>, Fault> {
-        loop {
-            if let Some((head, length)) = self.head()?
-                && self.pending.len() >= head + length
-            {
-                let whole: Vec<u8> = self.pending.drain(..head + length).collect();
-                if !whole.starts_with(b"HTTP/1.1 200") {
-                    return Err(String::from_utf8_lossy(&whole).into_owned().into());
-                }
-                return Ok(whole[head..].to_vec());
-            }
-            if self.stream.read_buf(&mut self.pending).await? == 0 {
-                return Err("the hub closed the connection".into());
-            }
-        }
-    }
-
-    /// The lengths of the head and the body of the answer, once its head is there.
-    fn head(&self) -> Result<Option<(usize, usize)>, Fault> {
-        let Some(end) = memchr::memmem::find(&self.pending, b"\r\n\r\n") else { return Ok(None) };
-        let head = std::str::from_utf8(&self.pending[..end])?.to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-        let length = length.ok_or("an answer without a length")?.trim().parse()?;
-        Ok(Some((end + 4, length)))
-    }
+    Ok(packets(body)?.fold(false, |pinged, packet| pinged | tally.packet(number, packet)))
 }

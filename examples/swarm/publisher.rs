@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::{Fault, Options};
+use super::Options;
+use super::common::{Fault, publishing};
 
 /// How many messages go out in one go.
 const BATCH: usize = 500;
@@ -38,11 +39,7 @@ fn payload(seq: usize, begun: Instant) -> String {
 }
 
 fn publish_redis(stream: &mut TcpStream, channel: &str, payloads: &[String]) -> Result<(), Fault> {
-    let mut request = String::new();
-    for payload in payloads {
-        let (c, p) = (channel.len(), payload.len());
-        request.push_str(&format!("*3\r\n$7\r\nPUBLISH\r\n${c}\r\n{channel}\r\n${p}\r\n{payload}\r\n"));
-    }
+    let request: String = payloads.iter().map(|payload| publishing::to_redis(channel, payload)).collect();
     stream.write_all(request.as_bytes())?;
     let mut answers = Vec::new();
     while answers.iter().filter(|byte| **byte == b'\n').count() < payloads.len() {
@@ -62,13 +59,8 @@ fn publish_http(
     channel: &str,
     payloads: &[String],
 ) -> Result<(), Fault> {
-    let item = |payload: &String| format!(r#"{{"channel":"{channel}","payload":{payload}}}"#);
-    let body = format!("[{}]", payloads.iter().map(item).collect::<Vec<_>>().join(","));
-    let (hub, token, length) = (&options.hub, &options.token, body.len());
-    let request = format!(
-        "POST /api/v1/events HTTP/1.1\r\nHost: {hub}\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
+    let items: Vec<String> = payloads.iter().map(|payload| publishing::item(channel, payload)).collect();
+    let request = publishing::over_http(&options.hub, &options.token, &format!("[{}]", items.join(",")));
     stream.write_all(request.as_bytes())?;
     let answer = read_http(stream)?;
     if !answer.starts_with("HTTP/1.1 202") || answer.contains(r#""ok":false"#) {
@@ -83,12 +75,7 @@ fn read_http(stream: &mut TcpStream) -> Result<String, Fault> {
     loop {
         read_some(stream, &mut bytes)?;
         let text = String::from_utf8_lossy(&bytes);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.to_lowercase().lines().find_map(|line| {
-            let value = line.strip_prefix("content-length:")?;
-            value.trim().parse::<usize>().ok()
-        });
-        if body.len() >= length.ok_or("an answer without a length")? {
+        if publishing::is_whole_answer(&text) {
             return Ok(text.into_owned());
         }
     }

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Options;
-use super::client::frame;
+use super::common::number;
+use super::common::websocket::frame;
 
 /// What the clients have got.
 pub struct Tally {
@@ -155,13 +156,6 @@ impl Tally {
         });
         slot.unwrap_or_default() as f64 / 10.0
     }
-}
-
-/// The whole number behind `key`.
-fn number(body: &[u8], key: &[u8]) -> Option<usize> {
-    let at = memchr::memmem::find(body, key)? + key.len();
-    let digits = body[at..].iter().take_while(|byte| byte.is_ascii_digit());
-    Some(digits.fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0')))
 }
 
 /// The table at the end.

@@ -259,6 +259,36 @@ mod tests {
     }
 
     #[actix::test]
+    async fn a_link_that_redis_gives_up_while_it_is_held_back_has_a_gap_from_the_first_message_that_is_missing() {
+        let redis = Redis::start();
+        redis.ready().await;
+        redis.command(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0"]);
+        let permits = Permits::new(8, 1 << 20);
+        let (_bridge, _bus, mut ears) = start(&redis.url(), &permits);
+        assert_eq!(ears.next_link_event().await, LinkEvent::Up { first: true });
+        let mut pipeline = redis::pipe();
+        let filler = "x".repeat(100_000);
+        (0..240).for_each(|n| {
+            pipeline.cmd("PUBLISH").arg("campaign:c").arg(format!("{n} {filler}")).ignore();
+        });
+        pipeline.exec(&mut redis.connection()).unwrap();
+        let published = now_ms();
+        let no_patterns = || redis.command(&["PUBSUB", "NUMPAT"]) == redis::Value::Int(0);
+        until(no_patterns).await;
+        // what is in the buffers is read late, and must not count as a sign of life of that moment
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut seen = 0;
+        let gap = loop {
+            tokio::select! {
+                (list, _permit) = ears.next_batch() => seen += list.len(),
+                event = ears.next_link_event() => if let LinkEvent::Gap { since, .. } = event { break since },
+            }
+        };
+        assert!(seen < 240, "nothing was lost");
+        assert!(gap <= published, "the gap begins {} ms after the last message", gap - published);
+    }
+
+    #[actix::test]
     async fn a_refused_right_or_password_is_waited_for() {
         let redis = Redis::start();
         redis.ready().await;

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::outgoing::Outgoing;
 use super::target::Stream;
 use super::{Message, Sink};
+use crate::clock;
 use crate::rooms::Permits;
 
 /// The most that one read brings, and so about what one batch holds.
@@ -43,6 +44,8 @@ struct State {
     /// Nothing is read for want of permits: silence means nothing then.
     paused: bool,
     last_read: Instant,
+    /// All that was published before this has been read, in milliseconds of the uptime.
+    complete_until: u64,
 }
 
 /// What the gate does next.
@@ -55,8 +58,14 @@ enum Turn {
 
 impl Inbox {
     pub(super) fn new(sink: Sink, permits: Permits, outgoing: Arc<Mutex<Outgoing>>) -> Inbox {
-        let state =
-            State { list: Vec::new(), bytes: 0, open: false, paused: false, last_read: Instant::now() };
+        let state = State {
+            list: Vec::new(),
+            bytes: 0,
+            open: false,
+            paused: false,
+            last_read: Instant::now(),
+            complete_until: 0,
+        };
         Inbox { sink, permits, outgoing, state: Mutex::new(state) }
     }
 
@@ -70,6 +79,24 @@ impl Inbox {
     /// From now on messages are handed on.
     pub(super) fn open(&self) {
         lock(&self.state).open = true;
+        self.is_complete_until(clock::uptime_ms());
+    }
+
+    /// Something that was sent at this time has come back, and with it all that was published before it.
+    pub(super) fn is_complete_until(&self, at: u64) {
+        let mut state = lock(&self.state);
+        state.complete_until = state.complete_until.max(at);
+    }
+
+    /// How long ago that was which has surely been read. The time of the last read says less: what is read may
+    /// have waited in a buffer while Redis gave the link up.
+    pub(super) fn uncertain(&self) -> Duration {
+        Duration::from_millis(clock::uptime_ms().saturating_sub(lock(&self.state).complete_until))
+    }
+
+    /// Nothing is read for want of permits.
+    pub(super) fn is_paused(&self) -> bool {
+        lock(&self.state).paused
     }
 
     /// How long nothing came, while it could have.
@@ -78,8 +105,11 @@ impl Inbox {
         if state.paused { Duration::ZERO } else { state.last_read.elapsed() }
     }
 
-    /// Takes what the connection pushes; all but messages of a pattern is no concern of the hub's.
+    /// Takes what the connection pushes; beside messages of a pattern only the heartbeat concerns the hub.
     pub(super) fn push(&self, info: PushInfo) {
+        if info.kind == PushKind::Message {
+            return self.take_heartbeat(info.data);
+        }
         let (PushKind::PMessage, Ok([_, channel, payload])) = (info.kind, <[Value; 3]>::try_from(info.data))
         else {
             return;
@@ -90,6 +120,13 @@ impl Inbox {
         let mut state = lock(&self.state);
         state.bytes += channel.len() + payload.len();
         state.list.push(Message { channel, payload: payload.into() });
+    }
+
+    /// It carries the time at which it was sent.
+    fn take_heartbeat(&self, data: Vec<Value>) {
+        let payload = data.into_iter().nth(1).and_then(bytes_of);
+        let at = payload.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok());
+        at.into_iter().for_each(|at| self.is_complete_until(at));
     }
 
     /// Hands on what came since the last time, then answers whose publications were among it.

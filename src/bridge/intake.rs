@@ -72,13 +72,15 @@ impl<C: Catalogue> Intake<C> {
     fn judge(&self, message: &Message, now: Millis) -> Result<Routed, Refusal> {
         let mut routed = self.catalogue.route(&message.channel, &message.payload, now)?;
         let mut memory = self.memory();
+        // how long ago something was seen is a span: a wall clock that is put forward would forget it
+        let at = clock::uptime_ms() as Millis;
         if let Some(id) = &routed.event_id
-            && !memory.seen.is_new(&message.channel, id, now)
+            && !memory.seen.is_new(&message.channel, id, at)
         {
             return Err(repeat());
         }
         let all = routed.publications.len();
-        routed.publications.retain(|publication| memory.is_new_item(publication, now));
+        routed.publications.retain(|publication| memory.is_new_item(publication, at));
         match routed.publications.len() {
             0 => Err(repeat()),
             left => {
@@ -137,10 +139,10 @@ fn repeat() -> Refusal {
 
 impl Memory {
     /// A notification is told from its repeat by its id, as an event is by its `eventId`.
-    fn is_new_item(&mut self, publication: &Publication<Record>, now: Millis) -> bool {
+    fn is_new_item(&mut self, publication: &Publication<Record>, at: Millis) -> bool {
         match (&publication.item, publication.rooms.first()) {
             // a room's name is no channel of its own, so the two kinds of ids do not meet
-            (Some(item), Some(room)) => self.seen.is_new(&format!("item {room}"), &item.id, now),
+            (Some(item), Some(room)) => self.seen.is_new(&format!("item {room}"), &item.id, at),
             _ => true,
         }
     }

@@ -13,12 +13,12 @@ use tokio::time::{sleep, timeout};
 use super::gate::{Gate, Inbox};
 use super::target::{ATTEMPT, LinkError, Target, pause_before};
 use super::{LinkEvent, OnLink, PATTERNS};
-use crate::clock::{Millis, now_ms};
+use crate::clock::{Millis, now_ms, uptime_ms};
 
 /// A link that is silent this long is given up; the heartbeat comes each second.
 const SILENCE: Duration = Duration::from_secs(5);
-/// After this much silence the link is pinged: the heartbeat may be missing for want of a right, or of
-/// a second connection, while the link is sound.
+/// After this long without a heartbeat the link is pinged: it may be missing for want of a right, or of a
+/// second connection, while the link is sound.
 const DOUBT: Duration = Duration::from_secs(2);
 /// How often silence is looked for.
 const WATCH: Duration = Duration::from_millis(500);
@@ -39,7 +39,7 @@ pub(super) struct Link {
 struct History {
     ever_up: bool,
     up_since: Option<Instant>,
-    /// Last sign of life before the outage under way.
+    /// What was published after this may be missing, in the outage under way.
     outage: Option<Millis>,
     down_told: bool,
     attempt: u32,
@@ -93,9 +93,12 @@ impl Link {
         self.is_up(history);
         loop {
             sleep(WATCH).await;
-            if self.inbox.silence() > DOUBT {
+            if self.inbox.uncertain() > DOUBT && !self.inbox.is_paused() {
                 // the answer is a sign of life; that it is missing shows in the silence
-                let _ = redis::cmd("PING").exec_async(&mut connection).await;
+                let sent = uptime_ms();
+                if redis::cmd("PING").exec_async(&mut connection).await.is_ok() {
+                    self.inbox.is_complete_until(sent);
+                }
             }
             if self.inbox.silence() > SILENCE {
                 return LinkError::Silent(SILENCE);
@@ -126,8 +129,8 @@ impl Link {
         let was_stable = up_since.is_some_and(|since| since.elapsed() > Duration::from_secs(1));
         history.attempt = if was_stable { 0 } else { history.attempt.saturating_add(1) };
         if up_since.is_some() {
-            let silence = Millis::try_from(self.inbox.silence().as_millis()).unwrap_or(Millis::MAX);
-            history.outage = Some(now_ms().saturating_sub(silence));
+            let uncertain = Millis::try_from(self.inbox.uncertain().as_millis()).unwrap_or(Millis::MAX);
+            history.outage = Some(now_ms().saturating_sub(uncertain));
             log::warn!("the link to Redis at {} was lost ({error}); events may be missed", self.target);
         } else if history.logged.is_none_or(|at| at.elapsed() > LOG_AGAIN) {
             log::warn!("{}", error.advice(&self.target));

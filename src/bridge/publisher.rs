@@ -16,6 +16,7 @@ use super::bus::BusError;
 use super::gate::lock;
 use super::outgoing::{Outgoing, ToSend};
 use super::target::{ATTEMPT, LinkError, Target, pause_before};
+use crate::clock;
 
 /// Between two heartbeats.
 const BEAT: Duration = Duration::from_secs(1);
@@ -97,7 +98,7 @@ impl Publisher {
             pipeline.cmd("PUBLISH").arg(&message.channel).arg(&message.payload[..]);
         }
         if beats {
-            pipeline.cmd("PUBLISH").arg(&*self.heartbeat).arg("");
+            pipeline.cmd("PUBLISH").arg(&*self.heartbeat).arg(clock::uptime_ms());
         }
         if pipeline.is_empty() {
             return Ok(());

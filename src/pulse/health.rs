@@ -27,6 +27,7 @@ pub struct Health {
     required: Vec<Part>,
     /// When the database was last seen working, in milliseconds of the uptime.
     database_seen: AtomicI64,
+    /// In milliseconds of the uptime.
     last_gap: AtomicI64,
     permits: Permits,
 }
@@ -62,7 +63,7 @@ impl Health {
 
     /// Events may have been missed.
     pub fn note_gap(&self) {
-        self.last_gap.store(clock::now_ms(), Ordering::Release);
+        self.last_gap.store(clock::uptime_ms() as i64, Ordering::Release);
     }
 
     /// Where the hub is between start and end.
@@ -76,7 +77,9 @@ impl Health {
 
     /// The hub's status, as clients are told.
     pub fn status(&self) -> HubStatus {
-        let gap = self.last_gap.load(Ordering::Acquire).saturating_add(GAP_SHOWN_MS) > clock::now_ms();
+        // the uptime, since a wall clock that is set back would make a gap last for hours
+        let shown_until = self.last_gap.load(Ordering::Acquire).saturating_add(GAP_SHOWN_MS);
+        let gap = shown_until > clock::uptime_ms() as i64;
         match self.gate.phase() {
             Phase::Leaving | Phase::Draining => HubStatus::Draining,
             _ if gap || self.is_behind() || !self.redis_up() || !self.store.is_up() => HubStatus::Degraded,

@@ -286,10 +286,19 @@ impl Handler<Drain> for Lane {
 
     fn handle(&mut self, Drain { per_second }: Drain, ctx: &mut Context<Self>) {
         const STEP: Duration = Duration::from_millis(20);
-        let count = (per_second / 50).max(1);
-        self.send_away(count);
-        ctx.run_interval(STEP, move |lane, _| lane.send_away(count));
+        let (begun, mut sent) = (Instant::now(), 0);
+        ctx.run_interval(STEP, move |lane, _| {
+            let due = sent_away_by(begun.elapsed(), per_second);
+            lane.send_away(due.saturating_sub(sent));
+            sent = due;
+        });
     }
+}
+
+/// How many sockets were to be told after this time: few a second are not rounded up to one a step, nor many down.
+fn sent_away_by(elapsed: Duration, per_second: u32) -> u32 {
+    let due = elapsed.as_millis().saturating_mul(u128::from(per_second)) / 1_000 + 1;
+    u32::try_from(due).unwrap_or(u32::MAX)
 }
 
 impl Outlet for SharedOutboxes {
@@ -324,5 +333,18 @@ impl Outlet for SharedOutboxes {
             words => words.iter().map(frame).collect::<Vec<_>>().concat().into(),
         };
         outboxes.say(slot, bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_are_told_at_the_rate_that_is_set_however_low_or_odd_it_is() {
+        let after = |ms, per_second| sent_away_by(Duration::from_millis(ms), per_second);
+        assert_eq!((after(20, 10), after(1_000, 10), after(10_000, 10)), (1, 11, 101));
+        assert_eq!((after(1_000, 149), after(1_000, 1_000)), (150, 1_001));
+        assert_eq!(after(u64::MAX, u32::MAX), u32::MAX);
     }
 }

@@ -30,6 +30,9 @@ impl HeartbeatOptions {
     }
 }
 
+/// A tick that comes later than this came after a time in which the process was stopped.
+const LONGEST_WORK_MS: u64 = 1_000;
+
 /// The wheel of one worker.
 #[derive(Debug)]
 pub struct Heartbeat {
@@ -90,10 +93,11 @@ impl Heartbeat {
         self.options.interval_ms + self.options.timeout_ms
     }
 
-    /// `now` may be ahead of the last tick, where the worker is busy.
+    /// `now` may be ahead of the last tick, where the worker is busy; the wheel will turn for that, but not for a
+    /// time in which the process was stopped.
     fn put(&mut self, now: u64, after_ms: u64, due: Due) {
         let tick_ms = self.options.tick_ms();
-        let behind = now.saturating_sub(self.last_tick) / tick_ms;
+        let behind = if self.was_stopped(now) { 0 } else { now.saturating_sub(self.last_tick) / tick_ms };
         let at = self.tick + behind + (after_ms / tick_ms).max(1);
         self.due.entry(at).or_default().push(due);
     }
@@ -102,8 +106,7 @@ impl Heartbeat {
     /// nobody's fault, and the wheel does not turn for it.
     pub fn tick(&mut self, outboxes: &mut Outboxes, now: u64) {
         let tick_ms = self.options.tick_ms();
-        let gone = now.saturating_sub(self.last_tick);
-        if gone > 1_000 + tick_ms {
+        if self.was_stopped(now) {
             self.last_tick = now - tick_ms;
         }
         while self.last_tick + tick_ms <= now {
@@ -115,6 +118,11 @@ impl Heartbeat {
                 }
             }
         }
+    }
+
+    /// So long after the last tick no worker is that is only busy.
+    fn was_stopped(&self, now: u64) -> bool {
+        now.saturating_sub(self.last_tick) > LONGEST_WORK_MS + self.options.tick_ms()
     }
 
     fn settle(&mut self, due: Due, outboxes: &mut Outboxes, now: u64) {

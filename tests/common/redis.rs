@@ -50,6 +50,18 @@ impl RedisServer {
         self.process = eventually("redis-server starts again", || launch(self.port, &self.dir));
     }
 
+    /// Starts it again with further settings, and does not wait until it is of use.
+    pub fn begin_again(&mut self, settings: &[&str]) {
+        self.process = Process::start(command(self.port, &self.dir).args(settings), HINT);
+    }
+
+    /// One command; its answer, or what Redis says against it.
+    pub fn command(&self, words: &[&str]) -> redis::RedisResult<redis::Value> {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query(&mut Client::open(self.url())?.get_connection()?)
+    }
+
     /// Stops it without ending it: its connections stay open and silent.
     pub fn freeze(&self) {
         self.process.signal("STOP");
@@ -89,7 +101,7 @@ impl RedisServer {
     }
 }
 
-fn launch(port: u16, dir: &TempDir) -> Option<Process> {
+fn command(port: u16, dir: &TempDir) -> Command {
     let mut command = Command::new("redis-server");
     command
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
@@ -97,7 +109,11 @@ fn launch(port: u16, dir: &TempDir) -> Option<Process> {
         .arg("--dir")
         .arg(dir.path())
         .stderr(Stdio::inherit());
-    let process = Process::start(&mut command, HINT);
+    command
+}
+
+fn launch(port: u16, dir: &TempDir) -> Option<Process> {
+    let process = Process::start(&mut command(port, dir), HINT);
     let ready = process
         .wait_for_line(|line| line.to_lowercase().contains("ready to accept connections").then_some(()));
     ready.map(|()| process)

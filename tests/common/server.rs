@@ -1,7 +1,7 @@
 //! The true hub: the built binary as a child on a port of its own, with a throwaway SQLite file.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 
 use serde_json::Value;
@@ -86,6 +86,11 @@ impl Builder {
         let server = TestServer { process, port, dir, builder: self };
         eventually_true("the hub is ready", || server.get("/health/ready").status == 200);
         server
+    }
+
+    /// Starts it and waits for nothing; its log is `hub.log` in the folder.
+    pub fn begin_in(&self, dir: &TempDir) -> Process {
+        Process::start(&mut self.command(dir), "")
     }
 
     /// Lets one that cannot start run to its end; gives its exit code and its log.
@@ -275,10 +280,18 @@ impl Drop for TestServer {
 
 /// The binary with a clean environment and the secret of the tests.
 pub fn roomcast() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_roomcast"));
+    let mut command = Command::new(binary());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("ROOMCAST_AUTH__SECRET", SECRET).env("RUST_BACKTRACE", "1");
     command
+}
+
+/// What cargo has built for this test; for an example, which cargo does not tell, what lies beside it.
+fn binary() -> PathBuf {
+    option_env!("CARGO_BIN_EXE_roomcast").map_or_else(
+        || std::env::current_exe().unwrap().parent().unwrap().with_file_name("roomcast"),
+        PathBuf::from,
+    )
 }
 
 /// `limits.room_size` → `ROOMCAST_LIMITS__ROOM_SIZE`.

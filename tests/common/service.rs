@@ -53,6 +53,7 @@ impl Namespace for Asker {
             "volatile" => conn.emit_volatile(&Event::new("volatile", &())),
             "later" => conn.later(Duration::from_millis(number), Later::Event),
             "kick" => conn.close(CloseReason::Kicked),
+            "panic" => panic!("the client has asked for it"),
             "ask" => {
                 conn.ask("question", &["1", r#""two""#], Vec::new(), Duration::from_millis(number), answered);
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::clock;
+use crate::clock::{self, Standstill};
 use crate::close::CloseReason;
 use crate::ids::{Sid, Uid};
 use crate::metrics::Metrics;
@@ -64,6 +64,7 @@ pub struct ConnectionManager {
     connections: Connections,
     limits: Limits,
     metrics: Arc<Metrics>,
+    standstill: Standstill,
     _vital: Vital,
 }
 
@@ -74,6 +75,7 @@ impl ConnectionManager {
             connections: Connections::default(),
             limits,
             metrics,
+            standstill: Standstill::new(clock::uptime_ms()),
             _vital: Vital("the connection manager"),
         }
     }
@@ -83,9 +85,13 @@ impl ConnectionManager {
         self.metrics.active.dec();
     }
 
-    fn sweep(&self) {
-        let timeout = self.limits.idle_timeout.as_millis() as u64;
-        for connection in self.connections.idle(clock::uptime_ms(), timeout) {
+    fn sweep(&mut self) {
+        let (timeout, now) = (self.limits.idle_timeout.as_millis() as u64, clock::uptime_ms());
+        self.standstill.look(now);
+        if !self.standstill.is_over_for(timeout, now) {
+            return; // nobody has had the time yet to be heard
+        }
+        for connection in self.connections.idle(now, timeout) {
             connection.actor.do_send(Signal::Close(CloseReason::Idle));
         }
     }
@@ -99,6 +105,7 @@ impl Actor for ConnectionManager {
             ctx.run_interval(self.limits.idle_check, |act, _| act.sweep());
         }
         ctx.run_interval(Duration::from_secs(1), |act, _| {
+            act.standstill.look(clock::uptime_ms());
             for connection in act.connections.expired(clock::now_ms()) {
                 connection.actor.do_send(Signal::Close(CloseReason::TokenExpired));
             }
