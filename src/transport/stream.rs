@@ -51,7 +51,12 @@ impl Stream {
 
     fn check(&self, cx: &Context<'_>) -> io::Result<()> {
         self.cut.watch(cx.waker());
-        if self.cut.is_done() { Err(ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+        if self.cut.is_done() {
+            // the kernel lets go of what it holds for the peer, too
+            let _ = SockRef::from(&self.io).set_linger(Some(Duration::ZERO));
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
     }
 
     /// Passes on how a write went, and counts the time of one that waits.
