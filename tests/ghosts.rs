@@ -63,6 +63,12 @@ fn try_connect(
     }
 }
 
+/// Connects where it must be let in.
+#[track_caller]
+fn come(server: &TestServer, protocol: Protocol, token: &str) -> TestClient {
+    try_connect(server, protocol, token).unwrap_or_else(|refused| panic!("refused: {refused:?}"))
+}
+
 /// As `code` is told: to clients of Socket.IO 2 only in words.
 fn assert_refused(
     refused: Result<TestClient, (Value, Option<Close>)>,
@@ -102,7 +108,7 @@ over_every_transport! {
         let settings = TestServer::builder().set("limits.connects_per_user_per_minute", 3);
         let server = settings.set("server.workers", 3).start();
         for _ in 0..3 {
-            try_connect(&server, protocol, &user("u1")).ok().unwrap().close();
+            come(&server, protocol, &user("u1")).close();
         }
         let refused = try_connect(&server, protocol, &user("u1"));
         let told = assert_refused(refused, protocol, "rate_limited", "Rate limit exceeded");
@@ -117,7 +123,7 @@ over_every_transport! {
         let server = server(2, "reject_new");
         let token = user("u1");
         let alive: Vec<Alive> =
-            (0..2).map(|_| Alive::new(try_connect(&server, protocol, &token).ok().unwrap())).collect();
+            (0..2).map(|_| Alive::new(come(&server, protocol, &token))).collect();
         for _ in 0..3 {
             let refused = try_connect(&server, protocol, &token);
             assert_refused(refused, protocol, "connection_limit", "Connection limit exceeded");
@@ -133,10 +139,10 @@ over_every_transport! {
         for policy in ["reject_new", "evict_oldest"] {
             let server = server(2, policy);
             let token = user("u1");
-            let alive = Alive::new(try_connect(&server, protocol, &token).ok().unwrap());
-            let mut ghost = try_connect(&server, protocol, &token).ok().unwrap();
+            let alive = Alive::new(come(&server, protocol, &token));
+            let mut ghost = come(&server, protocol, &token);
             let begun = Instant::now();
-            let mut newcomer = try_connect(&server, protocol, &token).ok().unwrap();
+            let mut newcomer = come(&server, protocol, &token);
             assert!(begun.elapsed() >= Duration::from_millis(1_900), "{:?}", begun.elapsed());
             newcomer.expect_nothing_but_pong();
             alive.stop().expect_nothing_but_pong();
@@ -156,32 +162,38 @@ over_both! {
         let token = user("u1");
         // the connections that it lost stay open as far as the hub knows
         let lost: Vec<TestClient> =
-            (0..15).map(|_| try_connect(&server, protocol, &token).ok().unwrap()).collect();
+            (0..15).map(|_| come(&server, protocol, &token)).collect();
         assert_eq!(server.connections(), 10);
         drop(lost);
     }
 
     fn of_those_who_come_at_once_never_one_too_many_is_let_in(protocol: Protocol) {
         let server = server(5, "reject_new");
-        let outcomes: Vec<Option<Alive>> = std::thread::scope(|scope| {
-            let come = || try_connect(&server, protocol, &user("u1")).ok().map(Alive::new);
-            let clients: Vec<_> = (0..24).map(|_| scope.spawn(come)).collect();
-            while clients.iter().any(|client| !client.is_finished()) {
-                assert!(server.connections() <= 5, "{} are in", server.connections());
-            }
-            clients.into_iter().map(|client| client.join().unwrap()).collect()
-        });
-        let alive: Vec<Alive> = outcomes.into_iter().flatten().collect();
-        assert_eq!(alive.len(), 5);
-        for alive in alive {
-            alive.stop().expect_nothing_but_pong();
+        let mut clients: Vec<(TestClient, Option<bool>)> =
+            (0..24).map(|_| (TestClient::open(&server, protocol), None)).collect();
+        for (client, _) in &mut clients {
+            client.send_token(&user("u1"));
         }
+        // all of them answer pings meanwhile
+        while clients.iter().any(|(_, let_in)| let_in.is_none()) {
+            for (client, let_in) in &mut clients {
+                match client.next_within(Duration::from_millis(5)) {
+                    Some(Incoming::Connected(_)) => *let_in = Some(true),
+                    Some(Incoming::Event(name, _)) if name == "connected" => *let_in = Some(true),
+                    Some(Incoming::Refused(_) | Incoming::Closed(_)) if let_in.is_none() => *let_in = Some(false),
+                    Some(Incoming::Closed(_)) if *let_in == Some(true) => panic!("one that was in was closed"),
+                    _ => {}
+                }
+            }
+            assert!(server.connections() <= 5, "{} are in", server.connections());
+        }
+        assert_eq!(clients.iter().filter(|(_, let_in)| *let_in == Some(true)).count(), 5);
         assert_eq!(server.metric("websocket_connections_total", "\"connected\"") as usize, 5);
     }
 
     fn who_gives_up_while_it_waits_leaves_nothing_behind(protocol: Protocol) {
         let server = server(1, "reject_new");
-        let _ghost = try_connect(&server, protocol, &user("u1")).ok().unwrap();
+        let _ghost = come(&server, protocol, &user("u1"));
         for _ in 0..5 {
             let mut waiting = TestClient::open(&server, protocol);
             waiting.send_token(&user("u1"));

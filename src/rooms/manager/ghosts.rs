@@ -1,9 +1,10 @@
 //! Ghosts: connections that answer no ping. They are looked for where a user would get one connection too many;
 //! who wants to come waits for it. Pure: time is an argument, and what is to be done is handed back.
 //!
-//! All connections of the user are pinged at once. Any sign of life since then counts, whatever it is: a pong, a
-//! packet, a poll (clients of Engine.IO 3 do not answer pings, and one that polls shows itself by its next poll).
-//! The look ends when all have shown themselves, or after two seconds. Then as many ghosts go as there are
+//! All connections of the user are pinged, a moment after the look has begun. Any sign of life since its beginning
+//! counts, whatever it is: a pong, a packet, a poll (clients of Engine.IO 3 do not answer pings, and one that polls
+//! shows itself by its next poll). The moment is there because times are whole milliseconds: what was heard before
+//! the look must not be taken for an answer, nor an answer for what was heard before. The look ends when all have shown themselves, or after two seconds. Then as many ghosts go as there are
 //! newcomers, the oldest first; without ghosts the policy decides.
 
 use std::collections::{HashMap, VecDeque};
@@ -21,8 +22,8 @@ use crate::socket::Signal;
 
 /// How long a connection has for a sign of life, in milliseconds.
 const PATIENCE_MS: u64 = 2_000;
-/// Between two looks at who has given one.
-pub(super) const STEP: Duration = Duration::from_millis(50);
+/// Until the pings, and then between two looks at who has given one.
+pub(super) const STEP: Duration = Duration::from_millis(25);
 /// Who may wait for the same look; one more is refused at once.
 const MAX_WAITING: usize = 32;
 
@@ -35,7 +36,9 @@ pub(super) struct Looks {
 /// While it lasts the user has as many connections as it may have, and somebody waits.
 struct Look {
     since: u64,
-    pinged: SmallVec<[Uid; 8]>,
+    /// Those who are looked at.
+    looked_at: SmallVec<[Uid; 8]>,
+    pinged: bool,
     waiting: VecDeque<Admit>,
 }
 
@@ -74,19 +77,20 @@ impl Looks {
         } else if has_room(all, user, limits) {
             out.let_in(admit, all);
         } else {
-            let pinged: SmallVec<_> = all.uids_of(user).into();
-            let connections = pinged.iter().filter_map(|uid| all.get(*uid));
-            out.probed = connections.map(|connection| connection.actor.clone()).collect();
-            let user = Arc::clone(user);
-            self.of.insert(user, Look { since: now, pinged, waiting: VecDeque::from([admit]) });
+            let (user, looked_at) = (Arc::clone(user), all.uids_of(user).into());
+            let waiting = VecDeque::from([admit]);
+            self.of.insert(user, Look { since: now, looked_at, pinged: false, waiting });
         }
         out
     }
 
-    /// Looks who has shown himself by now.
+    /// Pings, or looks who has shown himself by now.
     pub fn step(&mut self, all: &mut Connections, limits: &Limits, now: u64) -> Outcome {
         let mut out = Outcome::default();
-        self.of.retain(|user, look| !look.settle(user, all, limits, now, &mut out));
+        self.of.retain(|user, look| {
+            look.ping(all, &mut out);
+            !look.settle(user, all, limits, now, &mut out)
+        });
         out
     }
 
@@ -111,6 +115,14 @@ impl Looks {
 }
 
 impl Look {
+    fn ping(&mut self, all: &Connections, out: &mut Outcome) {
+        if !std::mem::replace(&mut self.pinged, true) {
+            let silent = self.silent(all);
+            let actors = silent.iter().filter_map(|uid| Some(all.get(*uid)?.actor.clone()));
+            out.probed.extend(actors);
+        }
+    }
+
     /// Lets in who finds room, and decides of the others as soon as that can be done. Returns whether nobody
     /// waits any more.
     fn settle(
@@ -142,11 +154,12 @@ impl Look {
         true
     }
 
-    /// Those that were pinged and have given no sign of life since, oldest first.
+    /// Those that have given no sign of life since the look began, oldest first.
     fn silent(&self, all: &Connections) -> VecDeque<Uid> {
-        let silent =
-            |uid: &Uid| all.get(*uid).is_some_and(|connection| connection.presence.last_heard() < self.since);
-        self.pinged.iter().copied().filter(silent).collect()
+        let silent = |uid: &Uid| {
+            all.get(*uid).is_some_and(|connection| connection.presence.last_heard() <= self.since)
+        };
+        self.looked_at.iter().copied().filter(silent).collect()
     }
 }
 
@@ -261,10 +274,12 @@ mod tests {
     async fn at_the_limit_the_newcomer_waits_and_is_refused_when_all_are_alive() {
         let mut house = House::new(2, OnLimit::RejectNew);
         assert_eq!((0..2).map(|_| house.come().let_in.len()).sum::<usize>(), 2);
-        let out = house.come();
-        assert_eq!((out.probed.len(), house.looks.waiting()), (2, 1));
+        house.come();
+        assert_eq!((house.wait(25).probed.len(), house.looks.waiting()), (2, 1));
         house.live(1);
-        assert!(house.wait(1_000).refused.is_empty(), "one may still be a ghost");
+        let out = house.wait(1_000);
+        assert!(out.probed.is_empty(), "they are pinged once");
+        assert!(out.refused.is_empty(), "one may still be a ghost");
         house.live(2);
         assert_eq!(house.wait(50).refused.len(), 1, "nothing is left to be waited for");
         assert_eq!((house.uids(), house.looks.waiting()), (vec![1, 2], 0));
