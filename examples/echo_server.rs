@@ -90,6 +90,7 @@ async fn main() -> std::io::Result<()> {
         gate,
         metrics: Arc::clone(&metrics),
         unsent_bytes: 64 << 20,
+        unsent_bytes_total: usize::MAX,
         rate: Rate { per_second: 0, burst: 0 },
         auth_timeout_ms: 45_000,
         read_patience_ms: 0,

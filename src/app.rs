@@ -186,6 +186,7 @@ impl Parts {
             gate,
             metrics: Arc::clone(&metrics),
             unsent_bytes: options::or_max(config.limits.unsent_bytes),
+            unsent_bytes_total: options::or_max(config.limits.unsent_bytes_total),
             rate: options::rate(&config),
             auth_timeout_ms: config.auth.timeout_ms,
             read_patience_ms: config.database.timeout_ms,
@@ -314,7 +315,8 @@ impl Parts {
     }
 
     fn catalogue(&self) -> Campaigns {
-        Campaigns { rules: Rules { shared_suffixes: self.config.redis.shared_suffixes.clone() } }
+        let shared_suffixes = self.config.redis.shared_suffixes.clone();
+        Campaigns { rules: Rules { shared_suffixes, latest: self.config.delivery.latest.clone() } }
     }
 
     /// Brings the schema up to date; waits, with a message, for a database that is not there yet.

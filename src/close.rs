@@ -26,6 +26,8 @@ pub enum CloseReason {
     TokenExpired,
     /// The user has too many connections.
     ConnectionLimit,
+    /// The user connects too often.
+    ConnectRate,
     /// Messages over the limit for ten seconds on end.
     RateLimited,
     /// An administrator said so.
@@ -65,7 +67,7 @@ impl CloseReason {
             CloseReason::AuthFailed => "auth_failed",
             CloseReason::TokenExpired => "token_expired",
             CloseReason::ConnectionLimit => "connection_limit",
-            CloseReason::RateLimited => "rate_limited",
+            CloseReason::ConnectRate | CloseReason::RateLimited => "rate_limited",
             CloseReason::Kicked => "kicked",
             CloseReason::Idle => "idle",
             CloseReason::SlowConsumer => "slow_consumer",
@@ -81,7 +83,7 @@ impl CloseReason {
             CloseReason::AuthFailed => Some("Authentication failed"),
             CloseReason::TokenExpired => Some("Token expired"),
             CloseReason::ConnectionLimit => Some("Connection limit exceeded"),
-            CloseReason::RateLimited => Some("Rate limit exceeded"),
+            CloseReason::ConnectRate | CloseReason::RateLimited => Some("Rate limit exceeded"),
             CloseReason::Kicked => Some("Disconnected by an administrator"),
             CloseReason::Idle => Some("No sign of life"),
             CloseReason::SlowConsumer => Some("Too far behind"),
@@ -104,7 +106,7 @@ impl CloseReason {
             CloseReason::AuthTimeout | CloseReason::AuthFailed | CloseReason::TokenExpired => 4401,
             CloseReason::Kicked => 4403,
             CloseReason::PingTimeout | CloseReason::Idle => 4408,
-            CloseReason::ConnectionLimit | CloseReason::RateLimited => 4429,
+            CloseReason::ConnectionLimit | CloseReason::ConnectRate | CloseReason::RateLimited => 4429,
         }
     }
 
@@ -116,9 +118,10 @@ impl CloseReason {
     /// How the client is sent away.
     pub fn farewell(self) -> Farewell {
         match self {
-            CloseReason::ConnectionLimit | CloseReason::Kicked | CloseReason::RateLimited => {
-                Farewell::Disconnect
-            }
+            CloseReason::ConnectionLimit
+            | CloseReason::ConnectRate
+            | CloseReason::Kicked
+            | CloseReason::RateLimited => Farewell::Disconnect,
             CloseReason::SlowConsumer | CloseReason::TransportError => Farewell::Drop,
             _ => Farewell::Close,
         }

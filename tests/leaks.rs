@@ -121,7 +121,8 @@ fn sockets_that_vanish_while_a_hung_database_holds_their_subscribe_leave_nothing
     let before = open(&server);
     postgres.freeze();
     churn(&server, 200, 20, VANISH);
-    let asked = server.metric("websocket_messages_total", "direction=\"inbound\",type=\"subscribe:campaign\"");
+    let asked =
+        server.metric("websocket_messages_total", "direction=\"inbound\",type=\"subscribe:campaign\"");
     assert!(asked > 50.0, "{asked} subscribes were heard");
     // also while it hangs: nobody waits for it
     for name in ["websocket_connections_active", "websocket_room_members", "roomcast_unsent_bytes"] {

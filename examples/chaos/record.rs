@@ -31,7 +31,7 @@ impl Clock {
     }
 
     /// What a time of the wall clock, in milliseconds since 1970, is on this one.
-    pub fn from_wall(&self, ms: i64) -> Micros {
+    pub fn of_wall(&self, ms: i64) -> Micros {
         u64::try_from(ms.saturating_sub(self.wall_ms)).unwrap_or(0).saturating_mul(1_000)
     }
 }

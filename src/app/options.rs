@@ -110,11 +110,13 @@ pub(super) fn rooms(config: &Config) -> ledger::Limits {
 pub(super) fn connections(config: &Config) -> manager::Limits {
     let limits = &config.limits;
     manager::Limits {
+        connects_per_minute: limits.connects_per_user_per_minute,
         per_user: limits.connections_per_user as usize,
         on_limit: match limits.on_connection_limit {
             OnConnectionLimit::EvictOldest => OnLimit::EvictOldest,
             OnConnectionLimit::RejectNew => OnLimit::RejectNew,
         },
+        unsent_bytes_total: or_max(limits.unsent_bytes_total),
         idle_check: Duration::from_millis(limits.idle_check_ms),
         idle_timeout: Duration::from_millis(limits.idle_timeout_ms),
     }

@@ -38,6 +38,11 @@ struct Memory {
 }
 
 impl<C: Catalogue> Intake<C> {
+    /// What messages mean.
+    pub fn catalogue(&self) -> &C {
+        &self.catalogue
+    }
+
     /// An intake that hands publications to the registry.
     pub fn new(catalogue: C, registry: Recipient<Publish<Record>>, metrics: Arc<Metrics>) -> Intake<C> {
         let memory = Mutex::new(Memory::default());

@@ -32,13 +32,10 @@ impl StoreJournal {
 
 impl Journal<Record> for StoreJournal {
     fn write(&self, place: u64, record: Record) {
-        let answered = matches!(record, Record::Campaign(_));
+        let forgotten = forgotten(place, &record);
         if !self.store.write(place, record) {
             self.metrics.queue_overflow.with_label_values(&["store_writes"]).inc();
-            if answered {
-                // who asked has been told that it is not done: no snapshot may show it
-                tell(&self.registry, FromStore::Confirmed(vec![Confirmed::Dropped { place }]));
-            }
+            tell(&self.registry, FromStore::Confirmed(vec![forgotten]));
         }
     }
 
@@ -69,6 +66,18 @@ impl Journal<Record> for StoreJournal {
             let found = found.ok().map(|found| room_state(campaign, found.row));
             tell(&registry, FromStore::State { read, found });
         });
+    }
+}
+
+/// What the registry is told of a record that the full queue did not take: what will never be written must not be
+/// waited for, and who asked for a change of a campaign has been told that it is not done.
+fn forgotten(place: u64, record: &Record) -> Confirmed {
+    match record {
+        Record::Status { campaign_id, time, .. } => {
+            Confirmed::State { room: campaign_room(campaign_id), time: *time, place }
+        }
+        Record::Notification(_) => Confirmed::Item { place, room: None, mark: None },
+        Record::Campaign(_) => Confirmed::Dropped { place },
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::answers::error_event;
 use super::record::ConnectionRecord;
 use super::requests::{self, TokenRequest};
 use super::stored::{notification_item, raw};
@@ -11,10 +12,10 @@ use super::{Client, Hub, State, ToClient};
 use crate::auth::{AuthError, User};
 use crate::clock;
 use crate::close::CloseReason;
-use crate::events::server::{Connected, HubStatus, InitialCampaign, InitialSystemStatus, Role};
+use crate::events::server::{Connected, ErrorData, HubStatus, InitialCampaign, InitialSystemStatus, Role};
 use crate::events::{Code, Stamp, names};
 use crate::protocol::frame::Event;
-use crate::rooms::manager::{Admit, Connection};
+use crate::rooms::manager::{Admit, Connection, Denied};
 use crate::rooms::request::CaughtUp;
 use crate::socket::{Credentials, Kind};
 use crate::store::{self, CampaignRow, Initial, InitialAsk, StoreError};
@@ -59,20 +60,29 @@ fn ask_for_admission(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
         peer: Arc::clone(conn.peer()),
         actor: conn.addr().recipient(),
     };
-    let answer = Box::new(move |admitted: Result<(), CloseReason>| {
+    let answer = Box::new(move |admitted: Result<(), Denied>| {
         mailbox.send(match admitted {
             Ok(()) => ToClient::Admitted(user),
-            Err(reason) => ToClient::Refused(reason),
+            Err(denied) => ToClient::Refused(denied),
         });
     });
     hub.manager.do_send(Admit { connection, answer });
 }
 
 /// The manager did not let the client in.
-pub(super) fn refused(conn: &mut Client<'_>, reason: CloseReason) {
+pub(super) fn refused(conn: &mut Client<'_>, denied: Denied) {
+    let Denied { reason, retry_after_ms } = denied;
     let message = reason.message().unwrap_or_default();
-    conn.refuse(message, &json!({ "code": reason.code() }).to_string());
+    let mut data = json!({ "code": reason.code() });
+    if let Some(ms) = retry_after_ms {
+        data["retryAfterMs"] = ms.into();
+    }
+    conn.refuse(message, &data.to_string());
     if conn.kind() == Kind::Plain {
+        if reason == CloseReason::ConnectRate {
+            let error = ErrorData { retry_after_ms, ..ErrorData::from(Code::RateLimited) };
+            conn.emit(&error_event(&error));
+        }
         conn.close(reason);
     }
 }

@@ -39,6 +39,7 @@ use crate::ids::Place;
 use crate::metrics::Metrics;
 use crate::protocol::ack::AckRef;
 use crate::protocol::frame::Event;
+use crate::rooms::manager::Denied;
 use crate::rooms::registry::{FromSocket, Publish};
 use crate::rooms::request::{Asked, CaughtUp};
 use crate::rooms::{ConnectionManager, Permits};
@@ -117,7 +118,7 @@ pub enum ToClient {
     /// The manager has let it in.
     Admitted(Arc<User>),
     /// The manager has not.
-    Refused(CloseReason),
+    Refused(Denied),
     /// What it is shown first.
     Initial(Result<Initial, StoreError>),
     /// Notifications were marked as read.
@@ -171,7 +172,7 @@ impl Namespace for Hub {
     fn message(&self, conn: &mut Client<'_>, message: ToClient) {
         match message {
             ToClient::Admitted(user) => connect::admitted(self, conn, user),
-            ToClient::Refused(reason) => connect::refused(conn, reason),
+            ToClient::Refused(denied) => connect::refused(conn, denied),
             ToClient::Initial(initial) => connect::initial(self, conn, initial),
             ToClient::Read(marked) => notifications::marked(self, conn, marked),
         }

@@ -64,12 +64,25 @@ pub(super) fn unsubscribe(hub: &Hub, conn: &mut Client<'_>, user: &Arc<User>, re
     leave(hub, conn, &id, request.event, request.ack);
 }
 
+/// Requests that may wait for `initial:notifications`.
+const MAX_EARLY: usize = 64;
+
 /// Sends a request for the own room on, as soon as it is known what the client was sent already.
 fn when_ready(hub: &Hub, conn: &mut Client<'_>, request: Early) {
     let Some(state) = conn.state() else { return };
     match state.caught_up {
         Some(_) => send(hub, conn, request),
-        None => state.early.push(request),
+        None if state.early.len() < MAX_EARLY => state.early.push(request),
+        None => {
+            hub.shared.metrics.queue_overflow.with_label_values(&["early_requests"]).inc();
+            let (Early::Subscribe(event, ack) | Early::Unsubscribe(event, ack)) = request;
+            let id = state.user.id.clone();
+            Membership::subscribe(event, Target::User((*id).into())).refuse(
+                conn,
+                ack.as_ref(),
+                Refused::Unavailable,
+            );
+        }
     }
 }
 

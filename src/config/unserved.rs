@@ -4,16 +4,13 @@
 use super::{Config, Errors, Origin, Problem};
 
 /// What is ignored, with a warning where it is set.
-const IGNORED: [&str; 9] = [
+const IGNORED: [&str; 6] = [
     "server.writer",
     "socketio.compression",
     "socketio.compression_min_bytes",
     "auth.expiry_warning_ms",
     "auth.refresh",
     "auth.max_session_ms",
-    "limits.connects_per_user_per_minute",
-    "limits.unsent_bytes_total",
-    "delivery.latest",
 ];
 
 /// What would be dangerous to ignore: who sets it relies on it.

@@ -8,11 +8,14 @@ use crate::auth::is_id;
 pub struct Rules {
     /// Suffixes of channels that several campaigns (timers, users) share: they are no ids.
     pub shared_suffixes: Vec<String>,
+    /// Names of events of which only the newest counts.
+    pub latest: Vec<String>,
 }
 
 impl Default for Rules {
     fn default() -> Rules {
-        Rules { shared_suffixes: vec!["events".to_owned(), "lifecycle".to_owned()] }
+        let shared_suffixes = vec!["events".to_owned(), "lifecycle".to_owned()];
+        Rules { shared_suffixes, latest: Vec::new() }
     }
 }
 
@@ -93,7 +96,7 @@ mod tests {
         assert_eq!(parse("campaign:events"), Ok(Channel::Campaign(None)));
         assert_eq!(parse("timer:lifecycle"), Ok(Channel::Timer(None)));
         assert_eq!(parse("user:events"), Ok(Channel::User(None)));
-        let rules = Rules { shared_suffixes: vec!["all".into()] };
+        let rules = Rules { shared_suffixes: vec!["all".into()], ..Rules::default() };
         assert_eq!(Channel::parse("campaign:events", &rules), Ok(Channel::Campaign(Some("events"))));
         assert_eq!(Channel::parse("campaign:all", &rules), Ok(Channel::Campaign(None)));
     }

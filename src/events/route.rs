@@ -51,7 +51,39 @@ impl Catalogue for Campaigns {
     fn route(&self, channel: &str, payload: &[u8], now: Millis) -> Result<Routed, Refusal> {
         let event = BusEvent::parse(channel, payload, now, &self.rules)?;
         let event_id = event.event_id.as_deref().map(Arc::from);
-        Ok(Routed { event_id, timestamp: event.timestamp, publications: publications(&event.body) })
+        let mut publications = publications(&event.body);
+        publications.iter_mut().for_each(|publication| self.mark_latest(publication, subject(&event.body)));
+        Ok(Routed { event_id, timestamp: event.timestamp, publications })
+    }
+}
+
+impl Campaigns {
+    /// Lets an event of which only the newest counts supersede older ones of its room that are about the same
+    /// subject. The event must not have been shared yet.
+    pub fn mark_latest(&self, publication: &mut Publication<Record>, subject: &str) {
+        if self.rules.latest.is_empty() {
+            return;
+        }
+        let (room, item) = (publication.rooms.first(), publication.item.as_ref());
+        if let (Some(event), Some(room)) = (publication.event.as_mut().and_then(Arc::get_mut), room)
+            && self.rules.latest.iter().any(|name| name == event.name())
+        {
+            let subject = item.map_or(subject, |item| &item.id);
+            let key = format!("{} {room} {subject}", event.name());
+            event.be_latest_of(key.into());
+        }
+    }
+}
+
+/// What an event is about, beside its room: the newest of one timer does not stand for that of another.
+fn subject<'a>(body: &'a Body<'_>) -> &'a str {
+    match body {
+        Body::TimerScheduled(data) => &data.timer_id,
+        Body::TimerExecuted(data) => &data.timer_id,
+        Body::TimerFailed(data) => &data.timer_id,
+        Body::TimerEvent(data) => &data.timer_id,
+        Body::ServiceStatus(data) => &data.service,
+        _ => "",
     }
 }
 
@@ -155,6 +187,36 @@ mod tests {
 
     fn route(channel: &str, payload: &Value) -> Routed {
         Campaigns::default().route(channel, payload.to_string().as_bytes(), NOW).unwrap()
+    }
+
+    fn latest(rules: &Rules, channel: &str, payload: &Value) -> Vec<Option<String>> {
+        let catalogue = Campaigns { rules: rules.clone() };
+        let routed = catalogue.route(channel, payload.to_string().as_bytes(), NOW).unwrap();
+        let key = |publication: &Publication<Record>| {
+            publication.event.as_ref()?.latest().map(|key| key.to_string())
+        };
+        routed.publications.iter().map(key).collect()
+    }
+
+    #[test]
+    fn only_events_that_are_named_supersede_and_only_what_is_about_the_same() {
+        let rules = Rules {
+            latest: vec!["campaign:metrics_updated".into(), "timer:failed".into()],
+            ..Rules::default()
+        };
+        let metrics = json!({"eventType": "metrics.updated", "metrics": {"participants": 1, "engagements": 2, "rewards": 3}});
+        assert_eq!(latest(&Rules::default(), "campaign:c1", &metrics), [None]);
+        let key = |id: &str| Some(format!("campaign:metrics_updated campaign:{id} "));
+        assert_eq!(latest(&rules, "campaign:c1", &metrics), [key("c1")]);
+        assert_eq!(latest(&rules, "campaign:c2", &metrics), [key("c2")]);
+        assert_eq!(latest(&rules, "campaign:c1", &json!({"eventType": "updated"})), [None]);
+        let failed = json!({"eventType": "failed", "campaignId": "c1", "timerType": "t", "error": "e", "retryCount": 0});
+        let of_timer = Some("timer:failed campaign:c1 t1".to_owned());
+        assert_eq!(
+            latest(&rules, "timer:t1", &failed),
+            [of_timer, None],
+            "the notification is another event"
+        );
     }
 
     #[track_caller]
@@ -276,7 +338,8 @@ mod tests {
 
     #[test]
     fn shared_suffixes_are_configured() {
-        let catalogue = Campaigns { rules: Rules { shared_suffixes: vec!["all".into()] } };
+        let catalogue =
+            Campaigns { rules: Rules { shared_suffixes: vec!["all".into()], ..Rules::default() } };
         let updated = br#"{"eventType":"updated","campaignId":"events"}"#;
         let routed = catalogue.route("campaign:all", updated, NOW).unwrap();
         assert_eq!(&*routed.publications[0].rooms[0], "campaign:events");

@@ -1,7 +1,7 @@
 //! An event as it leaves the hub: encoded once a dialect, by whoever needs it first, for all its receivers.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
@@ -47,6 +47,7 @@ pub struct Event {
     name: Cow<'static, str>,
     data: Box<str>,
     frames: [OnceLock<Bytes>; Dialect::COUNT],
+    latest: Option<Arc<str>>,
 }
 
 impl Event {
@@ -62,7 +63,17 @@ impl Event {
 
     /// An event whose data is JSON text already.
     pub fn from_json(name: impl Into<Cow<'static, str>>, data: Box<str>) -> Event {
-        Event { name: name.into(), data, frames: [const { OnceLock::new() }; Dialect::COUNT] }
+        Event { name: name.into(), data, frames: [const { OnceLock::new() }; Dialect::COUNT], latest: None }
+    }
+
+    /// Lets the event supersede older ones of this key where they wait unsent for a receiver.
+    pub fn be_latest_of(&mut self, key: Arc<str>) {
+        self.latest = Some(key);
+    }
+
+    /// Set where it supersedes older ones of the same key.
+    pub fn latest(&self) -> Option<&Arc<str>> {
+        self.latest.as_ref()
     }
 
     /// The event's name.

@@ -166,8 +166,9 @@ impl Handler<Rooms> for Pulse {
         if watching > 0 {
             let event = Some(Arc::new(self.event(rooms, now)));
             let rooms = smallvec![SYSTEM_ROOM.into()];
-            let publication =
+            let mut publication =
                 Publication { event, rooms, state: None, item: None, record: None, except: None };
+            self.watched.intake.catalogue().mark_latest(&mut publication, "roomcast");
             let permit = self.watched.permits.take(1, 0);
             self.watched.publisher.do_send(Publish(Publications { list: vec![publication], permit }));
         }

@@ -25,6 +25,12 @@ pub struct WatchId(pub u64);
 const MAX_LISTED: usize = 256;
 /// The same in bytes.
 const MAX_LISTED_BYTES: usize = 256 * 1024;
+/// Stored events are covered by no snapshot: beyond this many the watch comes to nothing, and who asked is told.
+pub(super) const MAX_ITEMS: usize = 1_024;
+/// The same in bytes.
+const MAX_ITEM_BYTES: usize = 1024 * 1024;
+/// Requests that wait for the same answer; one more is refused.
+const MAX_WAITING: usize = 64;
 
 /// One socket waiting to be let into one room.
 #[derive(Debug)]
@@ -51,7 +57,9 @@ pub struct Watch {
     cut: usize,
     listed_bytes: usize,
     /// Stored events that passed, or were passing when the socket asked.
-    pub items: Vec<(Arc<str>, Arc<Event>)>,
+    items: Vec<(Arc<str>, Arc<Event>)>,
+    item_bytes: usize,
+    overflowed: bool,
 }
 
 impl Watch {
@@ -70,7 +78,42 @@ impl Watch {
             cut: 0,
             listed_bytes: 0,
             items: Vec::new(),
+            item_bytes: 0,
+            overflowed: false,
         }
+    }
+
+    /// Has one more request answered, if not too many are.
+    pub fn wait(&mut self, asked: Asked, request: u64) -> Result<(), Asked> {
+        if self.waiting.len() >= MAX_WAITING {
+            return Err(asked);
+        }
+        self.waiting.push(asked);
+        self.request = request;
+        Ok(())
+    }
+
+    /// A stored event passes, or was passing when the socket asked.
+    pub fn pass_item(&mut self, id: &Arc<str>, event: &Arc<Event>) {
+        if self.overflowed {
+            return;
+        }
+        self.item_bytes += event.data().len();
+        self.items.push((Arc::clone(id), Arc::clone(event)));
+        if self.items.len() > MAX_ITEMS || self.item_bytes > MAX_ITEM_BYTES {
+            self.overflowed = true;
+            (self.items, self.item_bytes) = (Vec::new(), 0);
+        }
+    }
+
+    /// Stored events that passed, oldest first.
+    pub fn items(&self) -> &[(Arc<str>, Arc<Event>)] {
+        &self.items
+    }
+
+    /// Whether stored events passed that it could not list: the socket must not be let in as if it had them.
+    pub fn has_overflowed(&self) -> bool {
+        self.overflowed
     }
 
     /// A state passes that goes to no client.
@@ -224,6 +267,16 @@ mod tests {
         (0..MAX_LISTED + 3).for_each(|_| watch.pass(&event("x"), None, false));
         let (_, list) = watch.resolve(&found(None));
         assert_eq!(list.len(), 2);
+    }
+
+    #[test]
+    fn stored_events_that_outgrow_their_bound_are_let_go_and_the_watch_comes_to_nothing() {
+        let mut watch = watch(None);
+        (0..MAX_ITEMS).for_each(|n| watch.pass_item(&n.to_string().into(), &event("x")));
+        assert!(!watch.has_overflowed() && watch.items().len() == MAX_ITEMS);
+        watch.pass_item(&"one more".into(), &event("x"));
+        watch.pass_item(&"and another".into(), &event("x"));
+        assert!(watch.has_overflowed() && watch.items().is_empty());
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use bucket::{Dropped, Rate};
 pub use conn::{Conn, Leave, Peer, Token};
 pub use mailbox::Mailbox;
 pub use namespace::{Credentials, Incoming, Namespace, Raw};
-pub use outbox::{Outboxes, Presence, SharedOutboxes, Signal, Slot};
+pub use outbox::{Outboxes, Presence, SharedOutboxes, Signal, Slot, Unsent};
 pub use station::Station;
 pub use wire::{Held, Wire};
 

@@ -64,10 +64,11 @@ pub struct Answer {
     pub way: UnderWay,
 }
 
-/// Bytes of an answer that the HTTP side still holds. Each that is handed on is a sign of life: only a peer
-/// that reads makes room for more.
+/// Bytes of an answer that the HTTP side still holds. Each that is handed on after the first is a sign of life:
+/// only a peer that reads makes room for more.
 #[derive(Debug)]
 pub struct UnderWay {
+    whole: usize,
     left: Arc<AtomicUsize>,
     presence: Arc<Presence>,
     metrics: Arc<Metrics>,
@@ -81,15 +82,21 @@ impl UnderWay {
         metrics: &Arc<Metrics>,
     ) -> UnderWay {
         left.store(bytes, Ordering::Relaxed);
-        metrics.unsent_bytes.add(bytes as i64);
-        UnderWay { left: Arc::clone(left), presence: Arc::clone(presence), metrics: Arc::clone(metrics) }
+        presence.waits(bytes, metrics);
+        UnderWay {
+            whole: bytes,
+            left: Arc::clone(left),
+            presence: Arc::clone(presence),
+            metrics: Arc::clone(metrics),
+        }
     }
 
     /// `bytes` more were handed on.
     pub fn took(&self, bytes: usize) {
-        self.presence.now();
-        self.left.fetch_sub(bytes, Ordering::Relaxed);
-        self.metrics.unsent_bytes.sub(bytes as i64);
+        if self.left.fetch_sub(bytes, Ordering::Relaxed) < self.whole {
+            self.presence.now();
+        }
+        self.presence.waits_no_more(bytes, &self.metrics);
     }
 
     /// Whether nothing is left.
@@ -100,6 +107,6 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.metrics.unsent_bytes.sub(self.left.swap(0, Ordering::Relaxed) as i64);
+        self.presence.waits_no_more(self.left.swap(0, Ordering::Relaxed), &self.metrics);
     }
 }

@@ -5,6 +5,8 @@
 //! from the root to a node are joined once for all who stand there. So a batch is copied once, not once a
 //! socket, and an idle socket costs the four bytes of its place.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::protocol::frame::{Dialect, Event};
@@ -31,6 +33,8 @@ pub struct Tree {
     nodes: Vec<Node>,
     /// Bytes of the frames that hang in it.
     bytes: usize,
+    /// One of them may be superseded.
+    has_latest: bool,
 }
 
 #[derive(Debug)]
@@ -41,12 +45,14 @@ struct Node {
     child: NodeId,
     child_of: u64,
     frame: Bytes,
+    /// See [`Event::latest`].
+    latest: Option<Arc<str>>,
     joined: Option<Bytes>,
 }
 
 impl Node {
     fn new(parent: NodeId, frame: Bytes) -> Node {
-        Node { parent, child: parent, child_of: 0, frame, joined: None }
+        Node { parent, child: parent, child_of: 0, frame, latest: None, joined: None }
     }
 }
 
@@ -54,7 +60,7 @@ impl Tree {
     /// A tree in which nothing waits.
     pub fn new() -> Tree {
         let root = |at| Node::new(NodeId(at as u32), Bytes::new());
-        Tree { nodes: (0..Dialect::COUNT).map(root).collect(), bytes: 0 }
+        Tree { nodes: (0..Dialect::COUNT).map(root).collect(), bytes: 0, has_latest: false }
     }
 
     /// Where a socket that stands at `at` stands after the event with this number (counted from 1).
@@ -68,7 +74,9 @@ impl Tree {
         let frame = event.frame(dialect).clone();
         let child = NodeId(self.nodes.len() as u32);
         self.bytes += frame.len();
-        self.nodes.push(Node::new(at, frame));
+        let latest = event.latest().cloned();
+        self.has_latest |= latest.is_some();
+        self.nodes.push(Node { latest, ..Node::new(at, frame) });
         let node = &mut self.nodes[at.0 as usize];
         (node.child, node.child_of) = (child, number);
         child
@@ -88,11 +96,28 @@ impl Tree {
         joined
     }
 
-    fn join(&self, at: NodeId) -> Bytes {
-        let path: Vec<&Bytes> = std::iter::successors(Some(at), |at| Some(self.nodes[at.0 as usize].parent))
+    /// From a node back to the root.
+    fn path(&self, at: NodeId) -> impl Iterator<Item = &Node> {
+        std::iter::successors(Some(at), |at| Some(self.nodes[at.0 as usize].parent))
             .take_while(|at| !at.is_root())
-            .map(|at| &self.nodes[at.0 as usize].frame)
-            .collect();
+            .map(|at| &self.nodes[at.0 as usize])
+    }
+
+    /// Whether anything that hangs in it may be superseded.
+    pub fn has_latest(&self) -> bool {
+        self.has_latest
+    }
+
+    /// The frames that wait at `at`, oldest first, each with its key where it supersedes older ones.
+    pub fn frames(&self, at: NodeId) -> Vec<(Bytes, Option<Arc<str>>)> {
+        let mut frames: Vec<_> =
+            self.path(at).map(|node| (node.frame.clone(), node.latest.clone())).collect();
+        frames.reverse();
+        frames
+    }
+
+    fn join(&self, at: NodeId) -> Bytes {
+        let path: Vec<&Bytes> = self.path(at).map(|node| &node.frame).collect();
         let mut out = BytesMut::with_capacity(path.iter().map(|frame| frame.len()).sum());
         path.iter().rev().for_each(|frame| out.extend_from_slice(frame));
         out.freeze()
@@ -108,6 +133,7 @@ impl Tree {
         self.nodes.truncate(Dialect::COUNT);
         self.nodes.iter_mut().for_each(|root| root.child_of = 0);
         self.bytes = 0;
+        self.has_latest = false;
     }
 }
 

@@ -60,6 +60,12 @@ impl Wire {
         let _ = socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write);
     }
 
+    /// Has the kernel let go of what it holds for the peer when the stream is closed: else it would go on trying to
+    /// send that, for minutes, to one that takes nothing.
+    pub fn abandon(&self) {
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+    }
+
     /// Ready when a read may find something.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream.poll_read_ready(cx)

@@ -18,6 +18,8 @@ use crate::socket::Namespace;
 
 const ROOMS: Limits = Limits { room_size: 0, rooms_per_socket: 0, item_patience: 0, alias_patience: 0 };
 const CONNECTIONS: manager::Limits = manager::Limits {
+    connects_per_minute: 0,
+    unsent_bytes_total: usize::MAX,
     per_user: 0,
     on_limit: OnLimit::RejectNew,
     idle_check: Duration::ZERO,

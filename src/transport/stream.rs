@@ -68,6 +68,8 @@ impl Stream {
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         self.connection.cut.watch(cx.waker());
         if self.connection.cut.is_done() {
+            // the kernel lets go of what it holds for the peer, too
+            let _ = SockRef::from(&self.io).set_linger(Some(Duration::ZERO));
             return Err(ErrorKind::ConnectionAborted.into());
         }
         let Some(deadline) = self.connection.line.deadline() else { return Ok(()) };

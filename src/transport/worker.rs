@@ -24,7 +24,7 @@ use crate::rooms::{ConnectionManager, Lane};
 use crate::socket::actor::{Entry, Start};
 use crate::socket::heartbeat::{Heartbeat, HeartbeatOptions};
 use crate::socket::poll::Poll;
-use crate::socket::{Held, Leave, Namespace, Outboxes, Peer, Rate, Socket, Station, Wire};
+use crate::socket::{Held, Leave, Namespace, Outboxes, Peer, Rate, Socket, Station, Unsent, Wire};
 
 /// What every worker of a hub is given.
 #[derive(Clone)]
@@ -37,6 +37,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Bytes that may wait for one socket.
     pub unsent_bytes: usize,
+    /// Bytes that may wait for all of them.
+    pub unsent_bytes_total: usize,
     /// How much a socket may say.
     pub rate: Rate,
     /// How long a client may take to prove who it is, in milliseconds.
@@ -75,7 +77,10 @@ impl<N: Namespace> Worker<N> {
         central: Central,
         namespace: N,
     ) -> (Rc<Worker<N>>, Addr<Lane>) {
-        let outboxes = Rc::new(RefCell::new(Outboxes::new(shared.unsent_bytes, Arc::clone(&shared.metrics))));
+        let manager = central.manager.clone();
+        let relief = move || manager.do_send(manager::Relieve);
+        let unsent = Unsent::new(shared.unsent_bytes, shared.unsent_bytes_total, relief);
+        let outboxes = Rc::new(RefCell::new(Outboxes::new(unsent, Arc::clone(&shared.metrics))));
         let members = Members::new(index, Rc::clone(&outboxes), shared.read_patience_ms);
         let members = Rc::new(RefCell::new(members));
         let options = HeartbeatOptions {

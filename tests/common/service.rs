@@ -146,6 +146,7 @@ async fn serve(listener: TcpListener) {
         gate,
         metrics: Arc::clone(&metrics),
         unsent_bytes: 1 << 20,
+        unsent_bytes_total: usize::MAX,
         rate: Rate { per_second: 0, burst: 0 },
         auth_timeout_ms: 1_000,
         read_patience_ms: 0,

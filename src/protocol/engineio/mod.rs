@@ -29,6 +29,9 @@ pub const CLOSE: &str = "1";
 /// A noop: it ends a poll that has nothing else to say.
 pub const NOOP: &str = "6";
 
+/// The packet that asks a client of version 4 for a sign of life.
+pub const PING: &str = "2";
+
 /// A version of the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Version {

@@ -7,6 +7,7 @@ use super::super::RoomId;
 use super::super::members::Delivery;
 use super::super::permits::Permit;
 use super::super::publication::{Item, RoomName, State};
+use super::super::watch::MAX_ITEMS;
 use super::{Ledger, Outputs};
 use crate::protocol::frame::Event;
 
@@ -108,20 +109,27 @@ impl<R> Ledger<R> {
         self.release(ready, out);
     }
 
-    /// What went out to a room, under whichever of its names, and is not in the store yet; oldest first.
+    /// What went out to a room, under whichever of its names, and is not in the store yet; oldest first. Where
+    /// there is more than a subscriber can be shown, as much as says so.
     pub(super) fn unconfirmed_of(&self, id: RoomId, name: &RoomName) -> Vec<(Arc<str>, Arc<Event>)> {
         let room = self.rooms[id.0 as usize].as_ref();
         let names = room.map_or(&[][..], |room| room.alias.names()).iter().chain([name]);
         let mut items: Vec<_> = names.filter_map(|name| self.unconfirmed.get(name)).flatten().collect();
         items.sort_by_key(|(place, ..)| *place);
+        items.truncate(MAX_ITEMS + 1);
         items.into_iter().map(|(_, item, event)| (Arc::clone(&item.id), Arc::clone(event))).collect()
     }
 
     fn forget_unconfirmed(&mut self, place: u64) {
-        self.unconfirmed.retain(|_, list| {
-            list.retain(|(at, ..)| *at != place);
-            !list.is_empty()
-        });
+        let Some(room) = self.unconfirmed_at.remove(&place) else { return };
+        let Some(list) = self.unconfirmed.get_mut(&room) else { return };
+        // they are confirmed in order, mostly
+        if let Some(at) = list.iter().position(|(at, ..)| *at == place) {
+            list.remove(at);
+        }
+        if list.is_empty() {
+            self.unconfirmed.remove(&room);
+        }
     }
 
     /// Takes what the store has; what was published later waits for what was published before. With a time,
@@ -147,7 +155,9 @@ impl<R> Ledger<R> {
             permits.push(permit);
             let rooms = self.resolve(std::slice::from_ref(&room));
             if !confirmed {
-                self.unconfirmed.entry(room).or_default().push((place, item.clone(), Arc::clone(&event)));
+                self.unconfirmed_at.insert(place, room.clone());
+                let list = self.unconfirmed.entry(room).or_default();
+                list.push_back((place, item.clone(), Arc::clone(&event)));
             }
             if !rooms.is_empty() {
                 let item = Some((item, mark));

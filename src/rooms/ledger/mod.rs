@@ -79,7 +79,9 @@ pub struct Ledger<R> {
     /// Whose turn to wait is where: the name of a waiting item's queue by its place.
     waiting_at: HashMap<u64, RoomName>,
     /// Stored events that went out before the store confirmed them.
-    unconfirmed: HashMap<RoomName, Vec<(u64, Item, Arc<Event>)>>,
+    unconfirmed: HashMap<RoomName, VecDeque<(u64, Item, Arc<Event>)>>,
+    /// Whose they are, by their place.
+    unconfirmed_at: HashMap<u64, RoomName>,
     generation: u64,
     refreshes: refresh::Refreshes,
     _record: std::marker::PhantomData<R>,
@@ -122,6 +124,7 @@ impl<R> Ledger<R> {
             waiting: HashMap::new(),
             waiting_at: HashMap::new(),
             unconfirmed: HashMap::new(),
+            unconfirmed_at: HashMap::new(),
             generation: 0,
             refreshes: refresh::Refreshes::default(),
             _record: std::marker::PhantomData,
@@ -368,6 +371,6 @@ impl<R> Ledger<R> {
 
     /// States and stored events that the writer has not confirmed.
     pub fn unconfirmed(&self) -> usize {
-        self.kept.len() + self.waiting_at.len() + self.unconfirmed.values().map(Vec::len).sum::<usize>()
+        self.kept.len() + self.waiting_at.len() + self.unconfirmed_at.len()
     }
 }

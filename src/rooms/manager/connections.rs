@@ -10,7 +10,6 @@ use smallvec::SmallVec;
 
 use super::Whose;
 use crate::clock::Millis;
-use crate::close::CloseReason;
 use crate::ids::{Place, Sid, Uid};
 use crate::socket::{Peer, Presence, Signal};
 
@@ -26,10 +25,14 @@ pub enum OnLimit {
 /// The manager's limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Connects of a user in a minute; 0 is no limit.
+    pub connects_per_minute: u64,
     /// Connections of a user; 0 is no limit.
     pub per_user: usize,
     /// What happens at it.
     pub on_limit: OnLimit,
+    /// Bytes that may wait for all sockets together.
+    pub unsent_bytes_total: usize,
     /// How often idle sockets are looked for.
     pub idle_check: Duration,
     /// How long a socket may give no sign of life; zero is for ever.
@@ -92,44 +95,43 @@ impl Connections {
     pub fn of(&self, whose: &Whose) -> Vec<&Connection> {
         match whose {
             Whose::Socket(id) => self.all.values().filter(|connection| connection.id == *id).collect(),
-            Whose::User(user) => {
-                let uids = self.users.get(user).map_or(&[][..], |uids| uids);
-                uids.iter().filter_map(|uid| self.all.get(uid)).collect()
-            }
+            Whose::User(user) => self.uids_of(user).iter().filter_map(|uid| self.all.get(uid)).collect(),
         }
     }
 
-    /// Adds a connection within the limit, in one step. Returns the one that has to go for it.
-    ///
-    /// # Errors
-    /// The limit is reached and the new one has to go.
-    pub fn add(
-        &mut self,
-        connection: Connection,
-        limits: &Limits,
-    ) -> Result<Option<Connection>, CloseReason> {
-        let of_user = self.users.entry(Arc::clone(&connection.user)).or_default();
-        let full = limits.per_user > 0 && of_user.len() >= limits.per_user;
-        if full && limits.on_limit == OnLimit::RejectNew {
-            return Err(CloseReason::ConnectionLimit);
-        }
-        let evicted = if full { Some(of_user.remove(0)) } else { None };
-        of_user.push(connection.place.uid);
-        self.expiries.push(Reverse((connection.expires_at, connection.place.uid)));
-        self.all.insert(connection.place.uid, connection);
-        Ok(evicted.and_then(|uid| self.all.remove(&uid)))
+    /// How many a user has.
+    pub fn count_of(&self, user: &str) -> usize {
+        self.users.get(user).map_or(0, SmallVec::len)
     }
 
-    /// Forgets a connection. Returns whether it was known.
-    pub fn remove(&mut self, uid: Uid) -> bool {
-        let Some(connection) = self.all.remove(&uid) else { return false };
+    /// The numbers of a user's, oldest first.
+    pub fn uids_of(&self, user: &str) -> &[Uid] {
+        self.users.get(user).map_or(&[], |uids| uids)
+    }
+
+    /// One of them.
+    pub fn get(&self, uid: Uid) -> Option<&Connection> {
+        self.all.get(&uid)
+    }
+
+    /// Adds a connection; whether there is room for it was asked in the same step.
+    pub fn add(&mut self, connection: Connection) {
+        let uid = connection.place.uid;
+        self.users.entry(Arc::clone(&connection.user)).or_default().push(uid);
+        self.expiries.push(Reverse((connection.expires_at, uid)));
+        self.all.insert(uid, connection);
+    }
+
+    /// Forgets a connection, and gives it where it was known.
+    pub fn remove(&mut self, uid: Uid) -> Option<Connection> {
+        let connection = self.all.remove(&uid)?;
         if let Some(of_user) = self.users.get_mut(&connection.user) {
             of_user.retain(|other| *other != uid);
             if of_user.is_empty() {
                 self.users.remove(&connection.user);
             }
         }
-        true
+        Some(connection)
     }
 
     /// Connections whose token has run out, each told of once.
@@ -142,6 +144,20 @@ impl Connections {
         expired
     }
 
+    /// Those furthest behind, until what waits for them is `bytes` or all have been named.
+    pub fn furthest_behind(&self, bytes: usize) -> Vec<&Connection> {
+        let behind = |connection: &&Connection| connection.presence.unsent() > 0;
+        let mut all: Vec<_> = self.all.values().filter(behind).collect();
+        all.sort_by_cached_key(|connection| Reverse(connection.presence.unsent()));
+        let mut named = 0;
+        let goes = |connection: &&Connection| {
+            let goes = named < bytes;
+            named += connection.presence.unsent();
+            goes
+        };
+        all.into_iter().take_while(goes).collect()
+    }
+
     /// Connections that have given no sign of life for `timeout_ms`.
     pub fn idle(&self, now: u64, timeout_ms: u64) -> impl Iterator<Item = &Connection> {
         self.all.values().filter(move |connection| connection.presence.last_heard() + timeout_ms < now)
@@ -149,13 +165,14 @@ impl Connections {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::protocol::frame::Dialect;
     use actix::prelude::*;
     use std::net::{IpAddr, Ipv4Addr};
 
-    struct Nobody;
+    /// An actor of a socket that does nothing.
+    pub struct Nobody;
     impl Actor for Nobody {
         type Context = Context<Self>;
     }
@@ -164,7 +181,7 @@ mod tests {
         fn handle(&mut self, _: Signal, _: &mut Context<Self>) {}
     }
 
-    fn connection(uid: u64, actor: &Addr<Nobody>) -> Connection {
+    pub fn connection(uid: u64, actor: &Addr<Nobody>) -> Connection {
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         Connection {
             place: Place { worker: 0, slot: uid as u32, uid: Uid(uid) },
@@ -178,35 +195,43 @@ mod tests {
         }
     }
 
-    fn limits(on_limit: OnLimit) -> Limits {
-        Limits { per_user: 2, on_limit, idle_check: Duration::ZERO, idle_timeout: Duration::ZERO }
+    #[actix::test]
+    async fn connections_are_counted_by_user_oldest_first_until_they_are_gone() {
+        let actor = Nobody.start();
+        let mut connections = Connections::default();
+        (1..=3).for_each(|uid| connections.add(connection(uid, &actor)));
+        assert!(connections.remove(Uid(1)).is_some());
+        assert!(connections.remove(Uid(1)).is_none(), "it is forgotten already");
+        assert_eq!(connections.uids_of("u"), [Uid(2), Uid(3)]);
+        assert_eq!((connections.len(), connections.users(), connections.count_of("u")), (2, 1, 2));
+        assert!(connections.remove(Uid(2)).is_some() && connections.remove(Uid(3)).is_some());
+        assert_eq!((connections.len(), connections.users(), connections.count_of("u")), (0, 0, 0));
     }
 
     #[actix::test]
-    async fn at_the_limit_the_oldest_goes_or_the_new_one_is_refused() {
-        let actor = Nobody.start();
+    async fn those_furthest_behind_are_named_first_and_no_more_than_needed() {
+        let (actor, metrics) = (Nobody.start(), crate::metrics::Metrics::new());
         let mut connections = Connections::default();
-        let evict = limits(OnLimit::EvictOldest);
-        for uid in 1..=2 {
-            assert!(connections.add(connection(uid, &actor), &evict).unwrap().is_none());
+        for (uid, unsent) in [(1, 10), (2, 0), (3, 500), (4, 30)] {
+            let connection = connection(uid, &actor);
+            connection.presence.waits(unsent, &metrics);
+            connections.add(connection);
         }
-        let evicted = connections.add(connection(3, &actor), &evict).unwrap();
-        assert_eq!(evicted.map(|old| old.place.uid), Some(Uid(1)));
-        let refused = connections.add(connection(4, &actor), &limits(OnLimit::RejectNew));
-        assert_eq!(refused.err(), Some(CloseReason::ConnectionLimit));
-        assert_eq!((connections.len(), connections.users()), (2, 1));
-        assert!(!connections.remove(Uid(1)), "the evicted one is forgotten already");
-        assert!(connections.remove(Uid(2)) && connections.remove(Uid(3)));
-        assert_eq!((connections.len(), connections.users()), (0, 0));
+        let named = |bytes| -> Vec<u64> {
+            let behind = connections.furthest_behind(bytes);
+            behind.iter().map(|connection| connection.place.uid.0).collect()
+        };
+        assert_eq!(named(0), [0_u64; 0]);
+        assert_eq!(named(400), [3]);
+        assert_eq!(named(501), [3, 4]);
+        assert_eq!(named(10_000), [3, 4, 1], "who is not behind stays");
     }
 
     #[actix::test]
     async fn operators_name_one_socket_or_all_of_a_user() {
         let actor = Nobody.start();
         let mut connections = Connections::default();
-        for uid in 1..=2 {
-            connections.add(connection(uid, &actor), &limits(OnLimit::EvictOldest)).unwrap();
-        }
+        (1..=2).for_each(|uid| connections.add(connection(uid, &actor)));
         let named = connections.iter().next().unwrap().id;
         assert_eq!(connections.of(&Whose::Socket(named)).len(), 1);
         assert_eq!(connections.of(&Whose::User("u".into())).len(), 2);

@@ -1,8 +1,12 @@
 //! The `ConnectionManager` actor: who is connected, and how many connections a user may have.
 //!
-//! Messages: [`Admit`] and [`Gone`] from sockets, [`Disconnect`], [`Look`]. Its state is [`Connections`], pure.
+//! Messages: [`Admit`] and [`Gone`] from sockets, [`Relieve`] from the
+//! outboxes, [`Disconnect`], [`Look`]. Its state is pure: [`Connections`],
+//! how often each user came ([`rate`]), and who waits while ghosts are looked for ([`ghosts`]).
 
 mod connections;
+mod ghosts;
+mod rate;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +20,9 @@ use crate::metrics::Metrics;
 use crate::socket::Signal;
 use crate::vital::Vital;
 
+use ghosts::{Looks, Outcome};
+use rate::Rates;
+
 pub use connections::{Connection, Connections, Limits, OnLimit};
 
 /// Asks for a connection to be let in.
@@ -25,7 +32,25 @@ pub struct Admit {
     /// The connection.
     pub connection: Connection,
     /// Is told whether it may stay.
-    pub answer: Box<dyn FnOnce(Result<(), CloseReason>) + Send>,
+    pub answer: Answer,
+}
+
+/// Tells a socket whether it may stay.
+pub type Answer = Box<dyn FnOnce(Result<(), Denied>) + Send>;
+
+/// Why a client is not let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Denied {
+    /// What it is told.
+    pub reason: CloseReason,
+    /// When it may come again, in milliseconds from now, where that is known.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl From<CloseReason> for Denied {
+    fn from(reason: CloseReason) -> Denied {
+        Denied { reason, retry_after_ms: None }
+    }
 }
 
 /// A socket is gone.
@@ -54,6 +79,11 @@ pub struct Disconnect {
     pub answer: Box<dyn FnOnce(usize) + Send>,
 }
 
+/// Too much waits for all sockets together: those furthest behind have to go.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Relieve;
+
 /// Runs a look at the connections; only for what may wait.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -63,6 +93,10 @@ pub struct Look(pub Box<dyn FnOnce(&Connections) + Send>);
 pub struct ConnectionManager {
     connections: Connections,
     limits: Limits,
+    rates: Rates,
+    looks: Looks,
+    /// The next look at them is under way.
+    looking: bool,
     metrics: Arc<Metrics>,
     standstill: Standstill,
     _vital: Vital,
@@ -74,6 +108,9 @@ impl ConnectionManager {
         ConnectionManager {
             connections: Connections::default(),
             limits,
+            rates: Rates::new(limits.connects_per_minute),
+            looks: Looks::default(),
+            looking: false,
             metrics,
             standstill: Standstill::new(clock::uptime_ms()),
             _vital: Vital("the connection manager"),
@@ -83,6 +120,39 @@ impl ConnectionManager {
     fn note_gone(&self) {
         self.metrics.disconnected.inc();
         self.metrics.active.dec();
+    }
+
+    /// Does what came of an admission or of a look for ghosts.
+    fn carry_out(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        for probed in outcome.probed {
+            probed.do_send(Signal::Probe);
+        }
+        for (connection, reason) in outcome.sent_away {
+            self.note_gone();
+            connection.actor.do_send(Signal::Close(reason));
+        }
+        for answer in outcome.let_in {
+            self.metrics.connected.inc();
+            self.metrics.active.inc();
+            answer(Ok(()));
+        }
+        for answer in outcome.refused {
+            answer(Err(CloseReason::ConnectionLimit.into()));
+        }
+        self.metrics.queue_overflow.with_label_values(&["admissions"]).inc_by(outcome.overflowed);
+        let waiting = self.looks.waiting();
+        self.metrics.queue_depth.with_label_values(&["admissions"]).set(waiting as i64);
+        if waiting > 0 && !self.looking {
+            self.looking = true;
+            ctx.run_later(ghosts::STEP, Self::look_on);
+        }
+    }
+
+    /// Looks who of those that were pinged has answered, for as long as anyone waits for it.
+    fn look_on(&mut self, ctx: &mut Context<Self>) {
+        self.looking = false;
+        let outcome = self.looks.step(&mut self.connections, &self.limits, clock::uptime_ms());
+        self.carry_out(outcome, ctx);
     }
 
     fn sweep(&mut self) {
@@ -116,28 +186,42 @@ impl Actor for ConnectionManager {
 impl Handler<Admit> for ConnectionManager {
     type Result = ();
 
-    fn handle(&mut self, Admit { connection, answer }: Admit, _: &mut Context<Self>) {
-        match self.connections.add(connection, &self.limits) {
-            Ok(evicted) => {
-                self.metrics.connected.inc();
-                self.metrics.active.inc();
-                if let Some(evicted) = evicted {
-                    self.note_gone();
-                    evicted.actor.do_send(Signal::Close(CloseReason::ConnectionLimit));
-                }
-                answer(Ok(()));
-            }
-            Err(reason) => answer(Err(reason)),
+    fn handle(&mut self, admit: Admit, ctx: &mut Context<Self>) {
+        let now = clock::uptime_ms();
+        if let Err(retry_after_ms) = self.rates.take(&admit.connection.user, now) {
+            let reason = CloseReason::ConnectRate;
+            return (admit.answer)(Err(Denied { reason, retry_after_ms: Some(retry_after_ms) }));
         }
+        let outcome = self.looks.ask(admit, &mut self.connections, &self.limits, now);
+        self.carry_out(outcome, ctx);
     }
 }
 
 impl Handler<Gone> for ConnectionManager {
     type Result = ();
 
-    fn handle(&mut self, Gone(uid): Gone, _: &mut Context<Self>) {
-        if self.connections.remove(uid) {
-            self.note_gone();
+    fn handle(&mut self, Gone(uid): Gone, ctx: &mut Context<Self>) {
+        match self.connections.remove(uid) {
+            Some(connection) => {
+                self.note_gone();
+                let now = clock::uptime_ms();
+                let outcome = self.looks.room_at(&connection.user, &mut self.connections, &self.limits, now);
+                self.carry_out(outcome, ctx);
+            }
+            None => self.looks.forget(uid),
+        }
+    }
+}
+
+impl Handler<Relieve> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, _: Relieve, _: &mut Context<Self>) {
+        let unsent = usize::try_from(self.metrics.unsent_bytes.get()).unwrap_or(0);
+        // so much that it is quiet for a while
+        let wanted = self.limits.unsent_bytes_total / 4 * 3;
+        for connection in self.connections.furthest_behind(unsent.saturating_sub(wanted)) {
+            connection.actor.do_send(Signal::Close(CloseReason::SlowConsumer));
         }
     }
 }

@@ -39,14 +39,15 @@ impl<O: Outlet> Members<O> {
                 // what went out in another's room before is not for this socket
                 let items = if self.is_own_room(slot, order.room) { order.items } else { Vec::new() };
                 if let Some(watch) = self.watches.get_mut(&id) {
-                    (watch.optional, watch.items) = (optional, items);
+                    watch.optional = optional;
+                    items.iter().for_each(|(id, event)| watch.pass_item(id, event));
                 }
                 id
             }
         };
-        if let Some(watch) = self.watches.get_mut(&id) {
-            watch.waiting.push(order.asked);
-            watch.request = order.request;
+        let waits = self.watches.get_mut(&id).map(|watch| watch.wait(order.asked, order.request));
+        if let Some(Err(asked)) = waits {
+            self.answer_refused(slot, &asked, Refused::Unavailable);
         }
     }
 
@@ -103,6 +104,9 @@ impl<O: Outlet> Members<O> {
     pub fn answered(&mut self, id: WatchId, answer: ReadAnswer, effects: &mut Vec<Effect>) {
         let Some(watch) = self.close_watch(id) else { return };
         match answer {
+            ReadAnswer::Found(_) | ReadAnswer::Unavailable if watch.has_overflowed() => {
+                self.turn_away(watch, Refused::Unavailable, effects);
+            }
             ReadAnswer::Found(found) => self.let_in(watch, Some(found)),
             ReadAnswer::Unavailable if watch.optional => self.let_in(watch, None),
             ReadAnswer::Unavailable => self.turn_away(watch, Refused::Unavailable, effects),
@@ -147,9 +151,9 @@ impl<O: Outlet> Members<O> {
     fn unsent_items(&mut self, watch: &Watch, found: &Found) -> Vec<Arc<Event>> {
         let Some(marks) = self.marks.get_mut(&watch.slot).filter(|marks| marks.room == Some(watch.room))
         else {
-            return watch.items.iter().map(|(_, event)| Arc::clone(event)).collect();
+            return watch.items().iter().map(|(_, event)| Arc::clone(event)).collect();
         };
-        let all = found.items.iter().chain(&watch.items);
+        let all = found.items.iter().chain(watch.items());
         all.filter(|(id, _)| marks.note(id)).map(|(_, event)| Arc::clone(event)).collect()
     }
 

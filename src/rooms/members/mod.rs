@@ -202,7 +202,7 @@ impl<O: Outlet> Members<O> {
             for watch in &room.watches {
                 let reached = |watch: &&mut Watch| self.outlet.was_reached(watch.slot, self.number);
                 if let Some(watch) = self.watches.get_mut(watch).filter(|watch| !reached(watch)) {
-                    watch.items.push((Arc::clone(&item.id), Arc::clone(event)));
+                    watch.pass_item(&item.id, event);
                 }
             }
         }

@@ -31,6 +31,9 @@ impl<N: Namespace> Socket<N> {
             self.core.outboxes.borrow_mut().cut_answer_off(self.core.place.slot);
         }
         let told = self.say_farewell(reason, code);
+        if !told && matches!(reason, CloseReason::SlowConsumer | CloseReason::PingTimeout) {
+            self.abandon();
+        }
         self.close_post(if reason.is_a_fault() { Err(HandshakeError::BadRequest) } else { Ok(()) });
         let place = self.core.place;
         self.leave = None;
@@ -91,6 +94,13 @@ impl<N: Namespace> Socket<N> {
             wire.shut();
         }
         !self.core.outboxes.borrow().has_backlog(self.core.place.slot)
+    }
+
+    /// Nothing of what the peer has not read is held for it any longer.
+    fn abandon(&self) {
+        if let Link::Websocket(wire) = &self.link {
+            wire.abandon();
+        }
     }
 
     pub(super) fn refuse_bytes(&mut self, violation: Violation, ctx: &mut Context<Self>) {

@@ -42,9 +42,9 @@ use super::visit::Visit;
 use super::wire::{Held, Wire};
 use crate::clock;
 use crate::ids::Sid;
-use crate::protocol::engineio::{Dialog, Version};
+use crate::protocol::engineio::{self, Dialog, Version};
 use crate::protocol::frame::Dialect;
-use crate::protocol::websocket::MessageLimits;
+use crate::protocol::websocket::{self, MessageLimits};
 
 use hear::Assembling;
 use polling::Posted;
@@ -245,6 +245,24 @@ impl<N: Namespace> Socket<N> {
     }
 }
 
+impl<N: Namespace> Socket<N> {
+    /// Asks the peer for a sign of life. Clients of Engine.IO 3 know no ping from the server: a websocket answers
+    /// one of its own, and a poll that is released is followed by the next.
+    fn probe(&mut self) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        let engine = matches!(self.core.kind, Kind::SocketIo | Kind::EngineIo);
+        let word = match (self.core.dialog.version, self.core.dialect) {
+            (Version::V4, _) if engine => Word::Text(engineio::PING.to_owned()),
+            (Version::V3, Dialect::Polling) => Word::Text(engineio::NOOP.to_owned()),
+            _ => Word::Framed(websocket::frame(websocket::Opcode::Ping, b"")),
+        };
+        self.core.words.push(word);
+        self.core.speak();
+    }
+}
+
 /// Who pings, on a connection of this kind.
 fn beat(kind: Kind, dialog: Dialog) -> Beat {
     match (kind, dialog.version) {
@@ -276,6 +294,7 @@ impl<N: Namespace> Handler<Signal> for Socket<N> {
     fn handle(&mut self, signal: Signal, ctx: &mut Context<Self>) {
         match signal {
             Signal::Drain => {} // to be polled is enough
+            Signal::Probe => self.probe(),
             Signal::Close(reason) => self.end(reason, None, ctx),
         }
     }

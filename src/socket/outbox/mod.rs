@@ -3,13 +3,16 @@
 //! The lane delivers into them and flushes; a socket's actor says its own words and, while the peer does
 //! not take everything, writes the backlog. Both run on one thread and share this state plainly.
 
+mod backlog;
 mod owner;
 mod polls;
+mod unsent;
 
+use backlog::Backlog;
 pub use owner::{Beat, Carrier, Owner, Polls, Presence, Signal};
+pub use unsent::Unsent;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,8 +40,8 @@ pub struct Outboxes {
     tree: Tree,
     /// Sockets for which something hangs in the tree.
     touched: Vec<Slot>,
-    /// The most bytes that a backlog may hold; one message always fits.
-    unsent_limit: usize,
+    /// How much may wait.
+    unsent: Unsent,
     metrics: Arc<Metrics>,
     /// Deliveries since the last flush, added to the metrics then.
     delivered: u64,
@@ -64,21 +67,15 @@ struct Outbox {
     backlog: Option<Box<Backlog>>,
 }
 
-#[derive(Debug, Default)]
-struct Backlog {
-    parts: VecDeque<Bytes>,
-    bytes: usize,
-}
-
 impl Outboxes {
     /// No sockets yet.
-    pub fn new(unsent_limit: usize, metrics: Arc<Metrics>) -> Outboxes {
+    pub fn new(unsent: Unsent, metrics: Arc<Metrics>) -> Outboxes {
         Outboxes {
             boxes: Vec::new(),
             free: Vec::new(),
             tree: Tree::new(),
             touched: Vec::new(),
-            unsent_limit,
+            unsent,
             metrics,
             delivered: 0,
             tally: Tally::default(),
@@ -123,8 +120,8 @@ impl Outboxes {
         if !self.is_open(slot, uid) {
             return;
         }
-        self.boxes[slot as usize].owner = None;
         self.cut(slot);
+        self.boxes[slot as usize].owner = None;
         self.free.push(slot);
     }
 
@@ -133,8 +130,8 @@ impl Outboxes {
         let outbox = &mut self.boxes[slot as usize];
         outbox.cut = true;
         outbox.pending = NodeId::root(outbox.dialect);
-        if let Some(backlog) = outbox.backlog.take() {
-            self.metrics.unsent_bytes.sub(backlog.bytes as i64);
+        if let (Some(backlog), Some(owner)) = (outbox.backlog.take(), &outbox.owner) {
+            owner.presence.waits_no_more(backlog.bytes(), &self.metrics);
         }
     }
 
@@ -260,7 +257,28 @@ impl Outboxes {
         }
         let at = std::mem::replace(&mut outbox.pending, NodeId::root(outbox.dialect));
         let bytes = self.tree.joined(at);
+        if self.tree.has_latest() {
+            return self.write_frames(slot, &bytes, at);
+        }
         self.write(slot, bytes);
+    }
+
+    /// Writes frames of which some may be superseded while they wait: so each one waits by itself.
+    fn write_frames(&mut self, slot: Slot, joined: &[u8], at: NodeId) {
+        let Some(mut sent) = self.try_write(slot, joined) else { return };
+        if sent == joined.len() {
+            return;
+        }
+        for (frame, key) in self.tree.frames(at) {
+            let left = sent.min(frame.len());
+            sent -= left;
+            match left {
+                0 => self.keep(slot, frame, key.as_ref()),
+                left if left < frame.len() => self.keep(slot, rest(&frame, left), None),
+                _ => {}
+            }
+        }
+        self.answer(slot);
     }
 
     /// Writes a socket's own words behind all that waits for it.
@@ -275,24 +293,31 @@ impl Outboxes {
     }
 
     fn write(&mut self, slot: Slot, bytes: Bytes) {
-        let outbox = &mut self.boxes[slot as usize];
-        let Some(owner) = &outbox.owner else { return };
-        if outbox.cut {
-            return;
-        }
-        let wire = match &owner.carrier {
-            Carrier::Wire(_) if outbox.backlog.is_some() => return self.keep(slot, bytes),
-            Carrier::Wire(wire) => wire,
-            Carrier::Polls(_) => {
-                self.keep(slot, bytes);
-                return self.answer(slot);
+        match self.try_write(slot, &bytes) {
+            Some(sent) if sent < bytes.len() => {
+                self.keep(slot, rest(&bytes, sent), None);
+                self.answer(slot);
             }
-        };
-        match wire.try_write(&bytes) {
-            Ok(sent) if sent == bytes.len() => {}
-            Ok(sent) => self.keep(slot, bytes.slice(sent..)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.keep(slot, bytes),
-            Err(_) => self.lose(slot, CloseReason::TransportError),
+            _ => {}
+        }
+    }
+
+    /// How much leaves at once: nothing where something waits before it, or for a poll. None where nothing leaves
+    /// any more.
+    fn try_write(&mut self, slot: Slot, bytes: &[u8]) -> Option<usize> {
+        let outbox = &self.boxes[slot as usize];
+        let owner = outbox.owner.as_ref().filter(|_| !outbox.cut)?;
+        let Carrier::Wire(wire) = &owner.carrier else { return Some(0) };
+        if outbox.backlog.is_some() {
+            return Some(0);
+        }
+        match wire.try_write(bytes) {
+            Ok(sent) => Some(sent),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Some(0),
+            Err(_) => {
+                self.lose(slot, CloseReason::TransportError);
+                None
+            }
         }
     }
 
@@ -303,10 +328,10 @@ impl Outboxes {
         self.cut(slot);
     }
 
-    /// Keeps what the peer did not take, within the limit.
-    fn keep(&mut self, slot: Slot, rest: Bytes) {
+    /// Keeps what the peer did not take, within the limits; in place of what it supersedes, if it has a key.
+    fn keep(&mut self, slot: Slot, rest: Bytes, key: Option<&Arc<str>>) {
         let outbox = &mut self.boxes[slot as usize];
-        let Some(owner) = &outbox.owner else { return };
+        let Some(owner) = outbox.owner.as_ref().filter(|_| !outbox.cut) else { return };
         let under_way = match &owner.carrier {
             Carrier::Wire(_) => 0,
             Carrier::Polls(polls) => polls.under_way.load(Ordering::Relaxed),
@@ -317,13 +342,13 @@ impl Outboxes {
             }
             Box::default()
         });
-        let before = backlog.bytes + under_way;
-        if before > 0 && before + rest.len() > self.unsent_limit {
+        let superseded = key.map_or(0, |key| backlog.supersede(key));
+        owner.presence.waits_no_more(superseded, &self.metrics);
+        if !self.unsent.fits(backlog.bytes() + under_way, rest.len(), &self.metrics) {
             return self.lose(slot, CloseReason::SlowConsumer);
         }
-        backlog.bytes += rest.len();
-        self.metrics.unsent_bytes.add(rest.len() as i64);
-        backlog.parts.push_back(rest);
+        owner.presence.waits(rest.len(), &self.metrics);
+        backlog.push(rest, key);
     }
 
     /// Whether something waits for the peer to take it.
@@ -339,19 +364,14 @@ impl Outboxes {
         let outbox = &mut self.boxes[slot as usize];
         let (Some(owner), Some(backlog)) = (&outbox.owner, &mut outbox.backlog) else { return Ok(true) };
         let Carrier::Wire(wire) = &owner.carrier else { return Ok(true) };
-        while let Some(part) = backlog.parts.front_mut() {
+        while let Some(part) = backlog.front() {
             let sent = match wire.try_write(part) {
                 Ok(sent) => sent,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             };
-            backlog.bytes -= sent;
-            self.metrics.unsent_bytes.sub(sent as i64);
-            if sent == part.len() {
-                backlog.parts.pop_front();
-            } else {
-                let _ = part.split_to(sent);
-            }
+            backlog.sent(sent);
+            owner.presence.waits_no_more(sent, &self.metrics);
         }
         outbox.backlog = None;
         Ok(true)
@@ -366,4 +386,10 @@ impl Outboxes {
                 Carrier::Polls(polls) => polls.open.is_some(),
             })
     }
+}
+
+/// What is left of bytes of which some have left: it does not hold on to many more than it is.
+fn rest(bytes: &Bytes, sent: usize) -> Bytes {
+    let rest = bytes.slice(sent..);
+    if rest.len() < sent { Bytes::copy_from_slice(&rest) } else { rest }
 }

@@ -9,6 +9,7 @@ use actix::{Message, Recipient};
 use crate::clock;
 use crate::close::CloseReason;
 use crate::ids::Uid;
+use crate::metrics::Metrics;
 use crate::protocol::engineio::Dialog;
 use crate::protocol::frame::Dialect;
 use crate::socket::poll::{Cut, Poll};
@@ -20,27 +21,54 @@ use crate::socket::wire::Wire;
 pub enum Signal {
     /// The peer did not take everything: write the backlog when it can take more.
     Drain,
+    /// Ask the peer for a sign of life, now.
+    Probe,
     /// End the session.
     Close(CloseReason),
 }
 
 /// What others may know of a socket at any time: when its peer was last heard (any byte that came from it
-/// counts as a sign of life), and by what it is carried.
+/// counts as a sign of life), by what it is carried, and how far it is behind.
 #[derive(Debug)]
 pub struct Presence {
     heard: AtomicU64,
+    unsent: AtomicUsize,
     dialect: AtomicU8,
 }
 
 impl Presence {
     /// A peer that has just been heard.
     pub fn new(dialect: Dialect) -> Presence {
-        Presence { heard: AtomicU64::new(clock::uptime_ms()), dialect: AtomicU8::new(dialect as u8) }
+        let heard = AtomicU64::new(clock::uptime_ms());
+        Presence { heard, unsent: AtomicUsize::new(0), dialect: AtomicU8::new(dialect as u8) }
+    }
+
+    /// Bytes that wait for it, and that it has not taken.
+    pub fn unsent(&self) -> usize {
+        self.unsent.load(Ordering::Relaxed)
+    }
+
+    /// So much more waits for it.
+    pub(crate) fn waits(&self, bytes: usize, metrics: &Metrics) {
+        self.unsent.fetch_add(bytes, Ordering::Relaxed);
+        metrics.unsent_bytes.add(bytes as i64);
+    }
+
+    /// So much of it waits no more.
+    pub(crate) fn waits_no_more(&self, bytes: usize, metrics: &Metrics) {
+        self.unsent.fetch_sub(bytes, Ordering::Relaxed);
+        metrics.unsent_bytes.sub(bytes as i64);
     }
 
     /// Notes that the peer has just been heard.
     pub fn now(&self) {
         self.heard.store(clock::uptime_ms(), Ordering::Relaxed);
+    }
+
+    /// Notes that the peer was heard at this time.
+    #[cfg(test)]
+    pub(crate) fn heard_at(&self, at: u64) {
+        self.heard.store(at, Ordering::Relaxed);
     }
 
     /// When it was last heard, in milliseconds of [`clock::uptime_ms`].

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{Backlog, Carrier, Outboxes, Polls, Presence, Slot};
 use crate::close::CloseReason;
@@ -49,7 +49,7 @@ impl Outboxes {
         let Some(owner) = &mut outbox.owner else { return };
         let Carrier::Polls(polls) = &mut owner.carrier else { return };
         let Some(poll) = polls.open.take_if(|_| outbox.backlog.is_some()) else { return };
-        let records = take_backlog(&mut outbox.backlog, &self.metrics);
+        let records = take_backlog(&mut outbox.backlog, &owner.presence, &self.metrics);
         polls.cut = Some(Arc::clone(&poll.cut));
         let answer = answer(payload::write(records, owner.dialog), polls, &owner.presence, &self.metrics);
         if poll.answer.send(Ok(answer)).is_err() {
@@ -80,7 +80,9 @@ impl Outboxes {
     /// What waits for a poll, as the records that it is kept in; nothing waits any more then.
     pub fn take_records(&mut self, slot: Slot) -> Bytes {
         self.settle(slot);
-        take_backlog(&mut self.boxes[slot as usize].backlog, &self.metrics)
+        let outbox = &mut self.boxes[slot as usize];
+        let Some(owner) = &outbox.owner else { return Bytes::new() };
+        take_backlog(&mut outbox.backlog, &owner.presence, &self.metrics)
     }
 
     /// The session goes on over a websocket: what waited for a poll leaves by it, in order.
@@ -104,13 +106,8 @@ fn answer(payload: Payload, polls: &Polls, presence: &Arc<Presence>, metrics: &A
     Answer { payload, way }
 }
 
-fn take_backlog(backlog: &mut Option<Box<Backlog>>, metrics: &Metrics) -> Bytes {
-    let Some(mut backlog) = backlog.take() else { return Bytes::new() };
-    metrics.unsent_bytes.sub(backlog.bytes as i64);
-    if backlog.parts.len() == 1 {
-        return backlog.parts.pop_front().unwrap_or_default();
-    }
-    let mut out = BytesMut::with_capacity(backlog.bytes);
-    backlog.parts.iter().for_each(|part| out.extend_from_slice(part));
-    out.freeze()
+fn take_backlog(backlog: &mut Option<Box<Backlog>>, presence: &Presence, metrics: &Metrics) -> Bytes {
+    let Some(backlog) = backlog.take() else { return Bytes::new() };
+    presence.waits_no_more(backlog.bytes(), metrics);
+    backlog.join()
 }
