@@ -168,7 +168,8 @@ impl Stay<'_> {
             [b'4', b'4', ..] => Err(String::from_utf8_lossy(text).into_owned().into()),
             _ => match name_of(text) {
                 Some("connected") => {
-                    let subscribe = format!(r#"{{"event":"subscribe:campaign","data":{{"campaignId":"{CAMPAIGN}"}}}}"#);
+                    let subscribe =
+                        format!(r#"{{"event":"subscribe:campaign","data":{{"campaignId":"{CAMPAIGN}"}}}}"#);
                     link.say(&subscribe).await
                 }
                 Some(name) => self.note(name, text),
@@ -184,7 +185,8 @@ impl Stay<'_> {
                 self.log.with(|log| log.sessions.push(Session { up: now, ..Session::default() }));
             }
             "campaign:updated" | "campaign:status_changed" => {
-                let stream = if memchr::memmem::find(text, br#""via":"http""#).is_some() { HTTP } else { REDIS };
+                let stream =
+                    if memchr::memmem::find(text, br#""via":"http""#).is_some() { HTTP } else { REDIS };
                 if let Some(seq) = number(text, b"\"seq\":") {
                     self.log.in_session(|session| session.got.push(Got { stream, seq, at: now }));
                 }

@@ -26,7 +26,8 @@ pub fn is_terminated(scale: &Scale) -> Row {
         let patient = hub.set("socketio.ping_interval_ms", 10_000).set("socketio.ping_timeout_ms", 20_000);
         patient.set("shutdown.sockets_per_second", per_second)
     };
-    let mut stage = Stage::set_with("SIGTERM, all go to a second hub", &slower, RedisServer::start(), setting, paced);
+    let mut stage =
+        Stage::set_with("SIGTERM, all go to a second hub", &slower, RedisServer::start(), setting, paced);
     let second = paced(hub_on(&stage.redis, scale)).start();
     let before = descriptors_of_a_warm(&second);
     stage.crowd.send_to(second.port());
@@ -94,7 +95,11 @@ pub fn is_terminated_at_the_start(scale: &Scale) -> Row {
     for hangs in [false, true] {
         let mut redis = RedisServer::start();
         let hub = hub_on(&redis, scale);
-        if hangs { redis.freeze() } else { redis.kill() }
+        if hangs {
+            redis.freeze()
+        } else {
+            redis.kill()
+        }
         let dir = tempfile::tempdir().expect("a folder");
         let mut process = hub.begin_in(&dir);
         let log = || std::fs::read_to_string(dir.path().join("hub.log")).unwrap_or_default();
@@ -146,7 +151,11 @@ pub fn is_stopped(scale: &Scale) -> Row {
     stage.hub.signal("CONT");
     stage.heal();
     // everyone has been pinged and judged
-    std::thread::sleep(Duration::from_millis(if scale.minutes.is_some() { 5_000 } else { interval + timeout }));
+    std::thread::sleep(Duration::from_millis(if scale.minutes.is_some() {
+        5_000
+    } else {
+        interval + timeout
+    }));
     stage.everyone_stayed();
     stage.finish()
 }
@@ -227,7 +236,8 @@ pub fn log_is_closed(scale: &Scale) -> Row {
 }
 
 fn log_is(fault: &'static str, shell: &str, scale: &Scale) -> Row {
-    let mut stage = Stage::set(fault, scale, |hub| hub.env("RUST_LOG", "roomcast=trace,actix=trace").after(shell));
+    let mut stage =
+        Stage::set(fault, scale, |hub| hub.env("RUST_LOG", "roomcast=trace,actix=trace").after(shell));
     stage.heal();
     stage.everyone_stayed();
     stage.nobody_heard_of_a_gap();

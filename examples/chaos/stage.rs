@@ -104,8 +104,7 @@ impl Stage {
             statuses: setting.statuses,
         });
         let row = Row::of(fault);
-        let mut stage =
-            Stage { row, scale: *scale, redis, hub, crowd, traffic, descriptors, healed: None };
+        let mut stage = Stage { row, scale: *scale, redis, hub, crowd, traffic, descriptors, healed: None };
         let missing = stage.crowd.len() - stage.crowd.count(Log::is_in);
         stage.row.require(missing == 0, || format!("{missing} clients did not come in"));
         std::thread::sleep(scale.around);
@@ -129,7 +128,8 @@ impl Stage {
         let told = |log: &Log| log.sessions.last().is_some_and(|session| !session.gaps.is_empty());
         let heard = || self.crowd.count(told) == self.crowd.len();
         let all = wait(self.scale.patience, heard);
-        self.row.require(all, || format!("{} were told of no gap", self.crowd.len() - self.crowd.count(told)));
+        self.row
+            .require(all, || format!("{} were told of no gap", self.crowd.len() - self.crowd.count(told)));
         self.everyone_stayed();
     }
 
