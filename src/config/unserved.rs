@@ -4,13 +4,10 @@
 use super::{Config, Errors, Origin, Problem};
 
 /// What is ignored, with a warning where it is set.
-const IGNORED: [&str; 14] = [
+const IGNORED: [&str; 11] = [
     "server.writer",
     "socketio.compression",
     "socketio.compression_min_bytes",
-    "auth.expiry_warning_ms",
-    "auth.refresh",
-    "auth.max_session_ms",
     "limits.connects_per_user_per_minute",
     "limits.handshakes_per_address_per_minute",
     "limits.connections_per_address",

@@ -9,7 +9,7 @@ use actix_web::web::ServiceConfig;
 use super::server::Service;
 use super::worker::Central;
 use crate::metrics::Metrics;
-use crate::rooms::ledger::{AliasLoad, Limits, StateRead};
+use crate::rooms::ledger::{AliasLoad, Limits, RightsRead, StateRead};
 use crate::rooms::manager::{self, OnLimit};
 use crate::rooms::registry::{Journal, LaneUp};
 use crate::rooms::{ConnectionManager, Lane, RoomRegistry};
@@ -33,6 +33,7 @@ impl Journal<()> for NoJournal {
         false
     }
     fn read_state(&self, _read: StateRead) {}
+    fn read_rights(&self, _read: RightsRead) {}
 }
 
 /// The actors of the first worker.

@@ -1,15 +1,16 @@
 //! The `ConnectionManager` actor: who is connected, and how many connections a user may have.
 //!
-//! Messages: [`Admit`] and [`Gone`] from sockets, [`Disconnect`], [`Look`]. Its state is [`Connections`], pure.
+//! Messages: [`Admit`], [`Renew`] and [`Gone`] from sockets, [`Disconnect`], [`Review`], [`Look`]. Its state is [`Connections`], pure.
 
 mod connections;
+mod terms;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::clock;
+use crate::clock::{self, Millis};
 use crate::close::CloseReason;
 use crate::ids::{Sid, Uid};
 use crate::metrics::Metrics;
@@ -17,6 +18,10 @@ use crate::socket::Signal;
 use crate::vital::Vital;
 
 pub use connections::{Connection, Connections, Limits, OnLimit};
+pub use terms::Term;
+
+/// How often it is looked for sockets whose time has come.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Asks for a connection to be let in.
 #[derive(Message)]
@@ -32,6 +37,28 @@ pub struct Admit {
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
 pub struct Gone(pub Uid);
+
+/// A socket has shown something new.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Renew {
+    /// The socket.
+    pub uid: Uid,
+    /// How long that counts.
+    pub term: Term,
+}
+
+/// All sockets of a user look at what they have shown: something of it may not count any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Review {
+    /// The user.
+    pub user: Arc<str>,
+    /// What was issued until then does not.
+    pub before: Millis,
+    /// Is told how many sockets hold such.
+    pub answer: Box<dyn FnOnce(usize) + Send>,
+}
 
 /// Whose connections are meant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -98,9 +125,9 @@ impl Actor for ConnectionManager {
         if !self.limits.idle_check.is_zero() && !self.limits.idle_timeout.is_zero() {
             ctx.run_interval(self.limits.idle_check, |act, _| act.sweep());
         }
-        ctx.run_interval(Duration::from_secs(1), |act, _| {
-            for connection in act.connections.expired(clock::now_ms()) {
-                connection.actor.do_send(Signal::Close(CloseReason::TokenExpired));
+        ctx.run_interval(LOOK, |act, _| {
+            for connection in act.connections.due(clock::now_ms()) {
+                connection.actor.do_send(Signal::Review);
             }
         });
     }
@@ -132,6 +159,24 @@ impl Handler<Gone> for ConnectionManager {
         if self.connections.remove(uid) {
             self.note_gone();
         }
+    }
+}
+
+impl Handler<Renew> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, Renew { uid, term }: Renew, _: &mut Context<Self>) {
+        self.connections.renew(uid, term, clock::now_ms());
+    }
+}
+
+impl Handler<Review> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, Review { user, before, answer }: Review, _: &mut Context<Self>) {
+        let all = self.connections.of(&Whose::User(user));
+        all.iter().for_each(|connection| connection.actor.do_send(Signal::Review));
+        answer(all.iter().filter(|connection| connection.term.is_from_before(before)).count());
     }
 }
 

@@ -271,6 +271,7 @@ impl<N: Namespace> Handler<Signal> for Socket<N> {
     fn handle(&mut self, signal: Signal, ctx: &mut Context<Self>) {
         match signal {
             Signal::Drain => {} // to be polled is enough
+            Signal::Review => self.review(ctx),
             Signal::Close(reason) => self.end(reason, None, ctx),
         }
     }

@@ -20,6 +20,8 @@ use crate::socket::wire::Wire;
 pub enum Signal {
     /// The peer did not take everything: write the backlog when it can take more.
     Drain,
+    /// What the client has shown to be let in runs out soon, has run out or may not count any more.
+    Review,
     /// End the session.
     Close(CloseReason),
 }
