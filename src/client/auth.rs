@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::answers::{about, done, refuse};
 use super::identity::Renewed;
+use super::requests::{TokenRequest, read};
 use super::{Client, Hub, Request};
 use crate::auth::{AuthError, User};
 use crate::clock::{self, Millis};
@@ -19,19 +18,14 @@ use crate::rooms::registry::FromSocket;
 
 const EXPECTED: &str = "expected {token}: a string";
 
-#[derive(Deserialize)]
-struct Payload {
-    token: String,
-}
-
 // ── a fresh token ───────────────────────────────────────────────────────────────────────────────────────────
 
 /// Takes a fresh token of the same user: whatever the client says next is judged by it. One that is refused
 /// changes nothing.
 pub(super) fn refresh(hub: &Hub, conn: &mut Client<'_>, user: &User, request: Request<'_>) {
     let ack = request.ack.as_ref();
-    let payload = request.data.and_then(|data| serde_json::from_str::<Payload>(data.get()).ok());
-    let Some(Payload { token }) = payload else {
+    let payload = read::<TokenRequest<'_>>(request.data).ok().flatten();
+    let Some(token) = payload.and_then(|payload| payload.token) else {
         return refuse(conn, ack, &about(Code::InvalidPayload(EXPECTED), request.event));
     };
     let fresh = hub.shared.verify(&token, clock::now_ms()).and_then(|fresh| same_subject(fresh, user));
