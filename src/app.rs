@@ -15,6 +15,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use crate::admin;
 use crate::auth::{AuthOptions, KeyError, KeySet};
+use crate::bridge::access::{AccessFeed, Revoker};
 use crate::bridge::intake::Intake;
 use crate::bridge::journal::{self, StoreJournal, ToRegistry};
 use crate::bridge::outbox::{Relay, Wires};
@@ -33,7 +34,7 @@ use crate::rooms::registry::{Gap, LaneUp, Look, Publish};
 use crate::rooms::{ConnectionManager, Lane, Permits, RoomRegistry};
 use crate::store::analytics::{Analytics, ConnectionLog};
 use crate::store::retention::Retention;
-use crate::store::{Outbox, Record, Store, StoreError, StoreOptions};
+use crate::store::{AccessChange, AccessChanges, Outbox, Record, Store, StoreError, StoreOptions};
 use crate::transport::server::{Listeners, Service, start};
 use crate::transport::worker::{Central, Shared};
 use crate::transport::{Gate, Side};
@@ -80,9 +81,11 @@ pub async fn run(
     tokio::pin!(shutdown);
     let started = async {
         parts.migrate().await?;
+        let seen = parts.read_revocations().await;
         parts.await_first_link().await;
         parts.start_analytics();
         parts.shared.gate.open();
+        parts.start_access_feed(seen);
         parts.start_store_threads()
     };
     let mut going_down = None;
@@ -195,6 +198,7 @@ impl Parts {
         let overflow = metrics.queue_overflow.with_label_values(&["connection_events"]);
         let clients = Arc::new(ClientShared {
             keys: std::sync::RwLock::new(Arc::new(keys)),
+            revocations: Arc::default(),
             store,
             connections: ConnectionLog::new(overflow),
             node,
@@ -204,6 +208,7 @@ impl Parts {
             status: Box::new(move || status.status()),
             store_patience: Duration::from_millis(config.database.timeout_ms),
             leeway_ms: config.auth.leeway_ms as i64,
+            warning_ms: options::warning(&config),
             max_payload: config.socketio.max_payload as usize,
             ping_interval_ms: shared.options.ping_interval_ms,
         });
@@ -264,6 +269,11 @@ impl Parts {
                 permits: self.clients.permits.clone(),
                 patience: self.clients.store_patience,
             },
+            revoker: Revoker {
+                revocations: Arc::clone(&self.clients.revocations),
+                manager: central.manager.clone().recipient(),
+            },
+            refresh: options::refresh(&self.config),
             health: Arc::clone(&self.health),
             api_keys: self.config.auth.api_keys.clone(),
             body_bytes: options::or_max(self.config.limits.body_bytes),
@@ -338,6 +348,34 @@ impl Parts {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Reads which tokens have been revoked, before anybody is let in; waits for the database. Says from where
+    /// on the line of changes is to be read.
+    async fn read_revocations(&self) -> i64 {
+        loop {
+            let (tell, told) = tokio::sync::oneshot::channel();
+            self.clients.store.revocations(move |all| drop(tell.send(all)));
+            if let Ok(Ok(all)) = told.await {
+                return self.begin_with(all);
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    fn begin_with(&self, all: AccessChanges) -> i64 {
+        for change in &all.list {
+            let AccessChange::Revoked { user, before } = change;
+            self.clients.revocations.add(user, *before);
+        }
+        self.clients.revocations.know_all();
+        all.seen
+    }
+
+    /// Reads from now on what other nodes change.
+    fn start_access_feed(&self, seen: i64) {
+        let Some(actors) = self.central.get() else { return };
+        AccessFeed::new(self.clients.store.clone(), actors.api.revoker.clone(), seen).start();
     }
 
     /// Waits for the first subscription.

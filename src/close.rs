@@ -20,8 +20,10 @@ pub enum CloseReason {
     TooBig,
     /// Not authenticated within the time for it.
     AuthTimeout,
-    /// The token was refused, or has been revoked.
+    /// The token was refused.
     AuthFailed,
+    /// The token has been revoked.
+    Revoked,
     /// The token ran out.
     TokenExpired,
     /// The user has too many connections.
@@ -64,7 +66,7 @@ impl CloseReason {
             CloseReason::BinaryRefused => "binary_refused",
             CloseReason::TooBig => "too_big",
             CloseReason::AuthTimeout => "unauthenticated",
-            CloseReason::AuthFailed => "auth_failed",
+            CloseReason::AuthFailed | CloseReason::Revoked => "auth_failed",
             CloseReason::TokenExpired => "token_expired",
             CloseReason::ConnectionLimit => "connection_limit",
             CloseReason::ConnectRate | CloseReason::RateLimited => "rate_limited",
@@ -80,7 +82,7 @@ impl CloseReason {
     pub fn message(self) -> Option<&'static str> {
         match self {
             CloseReason::AuthTimeout => Some("Authenticate first"),
-            CloseReason::AuthFailed => Some("Authentication failed"),
+            CloseReason::AuthFailed | CloseReason::Revoked => Some("Authentication failed"),
             CloseReason::TokenExpired => Some("Token expired"),
             CloseReason::ConnectionLimit => Some("Connection limit exceeded"),
             CloseReason::ConnectRate | CloseReason::RateLimited => Some("Rate limit exceeded"),
@@ -103,7 +105,10 @@ impl CloseReason {
             CloseReason::Internal => 1011,
             CloseReason::ShuttingDown => 1012,
             CloseReason::SlowConsumer => 1013,
-            CloseReason::AuthTimeout | CloseReason::AuthFailed | CloseReason::TokenExpired => 4401,
+            CloseReason::AuthTimeout
+            | CloseReason::AuthFailed
+            | CloseReason::Revoked
+            | CloseReason::TokenExpired => 4401,
             CloseReason::Kicked => 4403,
             CloseReason::PingTimeout | CloseReason::Idle => 4408,
             CloseReason::ConnectionLimit | CloseReason::ConnectRate | CloseReason::RateLimited => 4429,

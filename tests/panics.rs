@@ -12,7 +12,7 @@ use actix::Actor;
 use common::*;
 use roomcast::bridge::{Bus, BusHandle, MemoryBridge, OnLink, Sink};
 use roomcast::metrics::Metrics;
-use roomcast::rooms::ledger::{AliasLoad, Limits, StateRead};
+use roomcast::rooms::ledger::{AliasLoad, Limits, RightsRead, StateRead};
 use roomcast::rooms::registry::{self, Journal};
 use roomcast::rooms::{Permits, RoomRegistry};
 use service::Own;
@@ -102,4 +102,5 @@ impl Journal<()> for Nothing {
         false
     }
     fn read_state(&self, _: StateRead) {}
+    fn read_rights(&self, _: RightsRead) {}
 }

@@ -249,6 +249,10 @@ export interface ErrorData {
    */
   message: string;
   /**
+   * Why, where the code alone does not say it: of `auth_failed`.
+   */
+  reason?: string;
+  /**
    * When to try again, in milliseconds.
    */
   retryAfterMs?: number;

@@ -130,6 +130,16 @@ pub(super) fn rate(config: &Config) -> Rate {
     }
 }
 
+/// How long before its token ends a client is told, in milliseconds.
+pub(super) fn warning(config: &Config) -> Option<i64> {
+    i64::try_from(config.auth.expiry_warning_ms).ok().filter(|ms| *ms > 0)
+}
+
+/// How long after its first token a session may be refreshed over HTTP, in milliseconds; none where it may not.
+pub(super) fn refresh(config: &Config) -> Option<i64> {
+    config.auth.refresh.then(|| i64::try_from(config.auth.max_session_ms).unwrap_or(i64::MAX))
+}
+
 /// How long rows are kept.
 pub(super) fn keep(config: &Config) -> Keep {
     let days = &config.store;

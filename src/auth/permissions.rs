@@ -25,13 +25,16 @@ pub enum Participation {
 /// A removed participant who is the owner in the store still comes in: that right is another one, and
 /// it is not the token's word.
 pub fn may_join_campaign(user: &User, campaign: &str, owner: Option<&str>, part: Participation) -> bool {
-    if user.is_admin || owner == Some(&*user.id) {
-        return true;
-    }
-    match part {
+    let owns = owner == Some(&*user.id);
+    user.is_admin || has_campaign_right(owns, part, claims_campaign(user, campaign))
+}
+
+/// Whether what the store knows, or where it knows nothing the token's claim, lets somebody see a campaign.
+pub fn has_campaign_right(owns: bool, part: Participation, claimed: bool) -> bool {
+    owns || match part {
         Participation::Active => true,
         Participation::Removed => false,
-        Participation::Unknown => claims_campaign(user, campaign),
+        Participation::Unknown => claimed,
     }
 }
 

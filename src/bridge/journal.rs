@@ -4,14 +4,15 @@ use std::sync::{Arc, OnceLock};
 
 use actix::Recipient;
 
+use crate::auth::permissions::has_campaign_right;
 use crate::events::route::{campaign_room, owner_alias, user_room};
 use crate::events::server::campaign_status;
 use crate::metrics::Metrics;
-use crate::rooms::State;
-use crate::rooms::ledger::{AliasLoad, Confirmed, StateRead};
+use crate::rooms::ledger::{AliasLoad, Confirmed, RightsRead, StateRead};
 use crate::rooms::registry::{FromStore, Journal};
-use crate::rooms::request::RoomState;
-use crate::store::{self, CampaignState, Record, Store};
+use crate::rooms::request::{Right, RoomState};
+use crate::rooms::{RoomName, State};
+use crate::store::{self, CampaignPart, CampaignState, Record, Store};
 
 /// The registry as the store reports to it; set when the registry starts.
 pub type ToRegistry = Arc<OnceLock<Recipient<FromStore>>>;
@@ -67,6 +68,30 @@ impl Journal<Record> for StoreJournal {
             tell(&registry, FromStore::State { read, found });
         });
     }
+
+    /// One read for all the campaigns that a socket is in.
+    fn read_rights(&self, read: RightsRead) {
+        let RightsRead { uid, number, rights } = read;
+        let registry = Arc::clone(&self.registry);
+        let answer = move |lost| tell(&registry, FromStore::Rights { uid, number, lost });
+        let Some(user) = rights.first().map(|(_, right)| Arc::clone(&right.user)) else { return };
+        if !self.store.is_up() {
+            return answer(None);
+        }
+        let id = |(room, _): &(RoomName, Right)| room.strip_prefix("campaign:").unwrap_or(room).to_owned();
+        let campaigns = rights.iter().map(id).collect();
+        self.store.campaign_parts(&user, campaigns, move |parts| {
+            answer(parts.ok().map(|parts| lost(&parts, &rights)));
+        });
+    }
+}
+
+/// The campaigns' rooms that these parts give no right to.
+fn lost(parts: &[CampaignPart], rights: &[(RoomName, Right)]) -> Vec<RoomName> {
+    let stands =
+        |part: &CampaignPart, right: &Right| has_campaign_right(part.owns, part.participant, right.claimed);
+    let both = parts.iter().zip(rights);
+    both.filter(|(part, (_, right))| !stands(part, right)).map(|(_, (room, _))| Arc::clone(room)).collect()
 }
 
 /// What the registry is told of a record that the full queue did not take: what will never be written must not be

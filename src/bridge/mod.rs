@@ -21,7 +21,9 @@
 //! | [`outbox`] | the relay of the outbox table, which publishes on either bus |
 //! | [`intake`] | from messages to publications for the registry |
 //! | [`journal`] | between the registry and the store |
+//! | [`access`] | revoked tokens, and the line of changes that all nodes read |
 
+pub mod access;
 pub mod actor;
 pub mod bus;
 mod gate;

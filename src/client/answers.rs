@@ -58,10 +58,10 @@ pub fn done(conn: &mut Client<'_>, ack: Option<&AckRef>, event: &Event) {
     }
 }
 
-/// What a member of a campaign's room is told whose right to it is gone.
-pub fn lost_right(campaign: &str) -> Event {
-    let room = Room::Campaign { campaign_id: campaign };
-    Event::new(names::UNSUBSCRIBED, &Unsubscribed { room, reason: Some("permission") })
+/// What a member of a room is told whose right to it is gone.
+pub fn lost_right(target: &Target) -> Event {
+    let unsubscribed = Unsubscribed { room: target.room(), reason: Some("permission") };
+    Event::new(names::UNSUBSCRIBED, &unsubscribed)
 }
 
 /// A room that a client asks for.
@@ -155,6 +155,10 @@ impl Answers for Membership {
 
     fn refused(&self, why: Refused) -> (Event, Outcome) {
         self.with_error(why, |error| (error_event(error), error_outcome(error)))
+    }
+
+    fn lost(&self) -> Event {
+        lost_right(&self.target)
     }
 }
 

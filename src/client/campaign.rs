@@ -40,7 +40,7 @@ pub(super) fn subscribe(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>, reque
 }
 
 /// By what right, where the read model can take it away.
-fn right(user: &User, campaign: &str) -> Option<Right> {
+pub(super) fn right(user: &User, campaign: &str) -> Option<Right> {
     let claimed = permissions::claims_campaign(user, campaign);
     (!user.is_admin).then(|| Right { user: Arc::clone(&user.id), claimed })
 }
@@ -55,10 +55,10 @@ pub(super) fn unsubscribe(hub: &Hub, conn: &mut Client<'_>, request: Request<'_>
 }
 
 /// Reads a campaign's status and the client's right to see it, both of one moment.
-struct CampaignSnapshot {
-    store: Store,
-    campaign: Box<str>,
-    user: Arc<User>,
+pub(super) struct CampaignSnapshot {
+    pub(super) store: Store,
+    pub(super) campaign: Box<str>,
+    pub(super) user: Arc<User>,
 }
 
 impl Read for CampaignSnapshot {

@@ -8,7 +8,7 @@ use super::answers::error_event;
 use super::record::ConnectionRecord;
 use super::requests::{self, TokenRequest};
 use super::stored::{notification_item, raw};
-use super::{Client, Hub, State, ToClient};
+use super::{Client, Hub, State, ToClient, auth};
 use crate::auth::{AuthError, User};
 use crate::clock;
 use crate::close::CloseReason;
@@ -30,7 +30,7 @@ pub(super) fn authenticate(hub: &Hub, conn: &mut Client<'_>, credentials: Creden
     let peer = Arc::clone(conn.peer());
     let token = token.or_else(|| peer.token.as_ref().map(|token| (*token.0).into()));
     let verified =
-        token.ok_or(AuthError::Missing).and_then(|token| hub.shared.keys().verify(&token, clock::now_ms()));
+        token.ok_or(AuthError::Missing).and_then(|token| hub.shared.verify(&token, clock::now_ms()));
     match verified {
         Ok(user) => ask_for_admission(hub, conn, Arc::new(user)),
         Err(error) => reject(conn, error),
@@ -55,7 +55,7 @@ fn ask_for_admission(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
         id: conn.id(),
         user: Arc::clone(&user.id),
         connected_at: clock::now_ms(),
-        expires_at: user.expires_at.saturating_add(hub.shared.leeway_ms),
+        term: auth::term(hub, &user),
         presence: Arc::clone(conn.presence()),
         peer: Arc::clone(conn.peer()),
         actor: conn.addr().recipient(),
@@ -89,9 +89,14 @@ pub(super) fn refused(conn: &mut Client<'_>, denied: Denied) {
 
 /// The client is in: tell it, and load what it is shown first.
 pub(super) fn admitted(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
+    if hub.shared.revocations.cover(&user) {
+        // while the manager was asked, and before it knew of this socket
+        reject(conn, AuthError::Revoked);
+        return conn.close(CloseReason::AuthFailed);
+    }
     let record = ConnectionRecord::of(conn, &user.id, &hub.shared.node);
     hub.shared.connections.note(record.come());
-    conn.accept(State { user: Arc::clone(&user), record, caught_up: None, early: Vec::new() });
+    conn.accept(State { user: Arc::clone(&user), record, caught_up: None, early: Vec::new(), warned: false });
     if conn.kind() == Kind::Plain {
         let id = conn.id();
         let connected = Connected {
@@ -142,6 +147,7 @@ pub(super) fn initial(hub: &Hub, conn: &mut Client<'_>, initial: Result<Initial,
         let early = std::mem::take(&mut state.early);
         early.into_iter().for_each(|request| super::user::send(hub, conn, request));
     }
+    auth::warn(hub, conn);
 }
 
 /// What a client is shown where the store does not answer. The mark says that it was sent nothing, so

@@ -6,6 +6,8 @@
 //! | [`campaign`] | `subscribe:campaign`, `unsubscribe:campaign` |
 //! | [`user`] | `subscribe:user`, `unsubscribe:user` |
 //! | [`system`] | `subscribe:system`, `unsubscribe:system` |
+//! | [`auth`] | `auth:refresh`, `auth:expiring`; tokens that run out or are revoked |
+//! | `identity` | what a fresh token means for the rooms that its socket is in |
 //! | [`notifications`] | `notifications:read` |
 //! | [`answers`] | the words of answers and errors |
 //! | [`requests`] | what clients send with their events |
@@ -15,8 +17,10 @@
 pub mod answers;
 #[cfg(test)]
 mod asyncapi;
+pub mod auth;
 pub mod campaign;
 pub mod connect;
+mod identity;
 pub mod notifications;
 mod record;
 pub mod requests;
@@ -30,8 +34,8 @@ use std::time::Duration;
 use actix::{Addr, Recipient};
 use serde_json::value::RawValue;
 
-use crate::auth::{KeySet, User};
-use crate::clock;
+use crate::auth::{AuthError, KeySet, Revocations, User};
+use crate::clock::{self, Millis};
 use crate::close::CloseReason;
 use crate::events::server::{ErrorData, HubStatus, Pong};
 use crate::events::{Code, names};
@@ -53,6 +57,8 @@ use answers::{about, refuse};
 pub struct Shared {
     /// Judges tokens; replaced as a whole when the keys are read anew.
     pub keys: RwLock<Arc<KeySet>>,
+    /// Tokens that do not count any more.
+    pub revocations: Arc<Revocations>,
     /// The database.
     pub store: Store,
     /// Who comes and goes, for the statistics.
@@ -71,6 +77,8 @@ pub struct Shared {
     pub store_patience: Duration,
     /// How far clocks may differ, in milliseconds.
     pub leeway_ms: i64,
+    /// How long before its token ends a client is told, in milliseconds; none where it is not.
+    pub warning_ms: Option<i64>,
     /// The largest message, in bytes.
     pub max_payload: usize,
     /// Engine.IO's ping interval, which plain clients are told.
@@ -81,6 +89,15 @@ impl Shared {
     /// The keys as they are now.
     pub fn keys(&self) -> Arc<KeySet> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Checks a token: its signature, its claims, and that it has not been revoked.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn verify(&self, token: &str, now: Millis) -> Result<User, AuthError> {
+        let user = self.keys().verify(token, now)?;
+        if self.revocations.cover(&user) { Err(AuthError::Revoked) } else { Ok(user) }
     }
 
     /// Replaces the keys.
@@ -111,6 +128,8 @@ pub struct State {
     caught_up: Option<CaughtUp>,
     /// Requests for its own room that wait for `initial:notifications`.
     early: Vec<user::Early>,
+    /// Set when it was told that its token runs out.
+    warned: bool,
 }
 
 /// What other actors tell a client's socket.
@@ -150,6 +169,7 @@ impl Namespace for Hub {
             Some(names::SUBSCRIBE_SYSTEM) => system::subscribe(self, conn, &user, request),
             Some(names::UNSUBSCRIBE_SYSTEM) => system::unsubscribe(self, conn, request),
             Some(names::NOTIFICATIONS_READ) => notifications::read(self, conn, &user, request),
+            Some(names::AUTH_REFRESH) => auth::refresh(self, conn, &user, request),
             Some(names::PING) => pong(conn, request.ack.as_ref()),
             _ => refuse(conn, request.ack.as_ref(), &about(Code::UnknownEvent(&event.name), &event.name)),
         }
@@ -178,9 +198,14 @@ impl Namespace for Hub {
         }
     }
 
+    fn review(&self, conn: &mut Client<'_>) {
+        auth::review(self, conn);
+    }
+
     fn farewell(&self, reason: CloseReason) -> Option<String> {
         let code = match reason {
             CloseReason::AuthTimeout => Code::Unauthenticated,
+            CloseReason::Revoked => return serde_json::to_string(&auth::revoked()).ok(),
             CloseReason::TokenExpired => Code::TokenExpired,
             CloseReason::ConnectionLimit => Code::ConnectionLimit,
             CloseReason::RateLimited => Code::RateLimited,

@@ -4,14 +4,7 @@
 use super::{Config, Errors, Origin, Problem};
 
 /// What is ignored, with a warning where it is set.
-const IGNORED: [&str; 6] = [
-    "server.writer",
-    "socketio.compression",
-    "socketio.compression_min_bytes",
-    "auth.expiry_warning_ms",
-    "auth.refresh",
-    "auth.max_session_ms",
-];
+const IGNORED: [&str; 3] = ["server.writer", "socketio.compression", "socketio.compression_min_bytes"];
 
 /// What would be dangerous to ignore: who sets it relies on it.
 const RELIED_ON: [(&str, &str); 2] = [

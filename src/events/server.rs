@@ -154,6 +154,9 @@ pub struct ErrorData<'a> {
     pub code: &'static str,
     /// The stable text.
     pub message: std::borrow::Cow<'a, str>,
+    /// Why, where the code alone does not say it: of `auth_failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
     /// The client's event that it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<&'a str>,

@@ -5,6 +5,7 @@
 //! | [`publish`] | `POST /api/v1/events` |
 //! | [`campaigns`] | `/api/v1/campaigns/{id}` and its participants: the read model |
 //! | [`notifications`] | `GET /api/v1/users/{id}/notifications`, `POST …/read` |
+//! | [`auth`] | `POST /api/v1/auth/refresh`, `POST /api/v1/users/{id}/revoke` |
 //! | [`health`] | `GET /health/live`, `GET /health/ready`, `GET /metrics` |
 //! | [`rights`] | who may call what |
 //! | [`read_model`] | writes it, and tells the registry whose rights have changed |
@@ -12,6 +13,7 @@
 //! | [`page`] | `limit` and `cursor` of lists |
 //! | [`error`] | the one form of errors |
 
+pub mod auth;
 pub mod campaigns;
 pub mod error;
 pub mod health;
@@ -31,9 +33,11 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Scope};
 
 use crate::bridge::Bus;
+use crate::bridge::access::Revoker;
 use crate::bridge::intake::Intake;
 use crate::bridge::outbox::Relay;
 use crate::client;
+use crate::clock::Millis;
 use crate::events::Campaigns;
 use crate::pulse::Health;
 use crate::transport::{Options, peer_ip};
@@ -53,6 +57,10 @@ pub struct Api {
     pub intake: Arc<Intake<Campaigns>>,
     /// Campaigns and participants.
     pub read_model: ReadModel,
+    /// Makes revocations count on this node.
+    pub revoker: Revoker,
+    /// How long after its first token a session may be refreshed, in milliseconds; none where it may not.
+    pub refresh: Option<Millis>,
     /// How the hub is.
     pub health: Arc<Health>,
     /// Keys of backends.
@@ -104,11 +112,12 @@ fn public_calls(scope: Scope) -> Scope {
         .route("/campaigns/{id}/participants/{user}", web::delete().to(campaigns::remove_participant))
         .route("/users/{id}/notifications", web::get().to(notifications::list))
         .route("/users/{id}/notifications/read", web::post().to(notifications::read))
+        .route("/auth/refresh", web::post().to(auth::refresh))
 }
 
 /// Below `/api/v1`: what operators call. With `server.admin_address` it is served there only.
 fn admin_calls(scope: Scope) -> Scope {
-    scope
+    scope.route("/users/{id}/revoke", web::post().to(auth::revoke))
 }
 
 /// What operators ask for outside `/api/v1`; served where [`admin_calls`] are.

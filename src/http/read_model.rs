@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::error::ApiError;
 use crate::auth::Participation;
 use crate::bridge::journal::ToRegistry;
-use crate::client::answers::lost_right;
+use crate::client::answers::{Target, lost_right};
 use crate::events::route::{campaign_room, owner_alias, user_room};
 use crate::rooms::ledger::{Claim, Withdrawn};
 use crate::rooms::registry::{FromStore, Publish};
@@ -172,7 +172,7 @@ fn move_copies(registry: &ToRegistry, campaign: &str, to: Option<&str>) {
 }
 
 fn withdraw(registry: &ToRegistry, campaign: &str, from: Option<&str>, claims_stand: bool) {
-    let (room, told) = (campaign_room(campaign), Arc::new(lost_right(campaign)));
+    let (room, told) = (campaign_room(campaign), Arc::new(lost_right(&Target::Campaign(campaign.into()))));
     tell(registry, FromStore::Withdrawn(Withdrawn { room, from: from.map(Into::into), claims_stand, told }));
 }
 

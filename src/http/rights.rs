@@ -11,11 +11,14 @@ use crate::clock;
 use crate::transport::handshake::bearer_token;
 use crate::transport::refusal::check_origin;
 
-/// The user whose bearer token this is.
+/// The user whose bearer token this is; nobody as long as it is not known whose tokens have been revoked.
 fn user(api: &Api, request: &HttpRequest) -> Result<User, ApiError> {
+    if !api.shared.revocations.are_known() {
+        return Err(ApiError::Unavailable);
+    }
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = header.and_then(bearer_token).ok_or(AuthError::Missing);
-    let user = token.and_then(|token| api.shared.keys().verify(token, clock::now_ms()));
+    let user = token.and_then(|token| api.shared.verify(token, clock::now_ms()));
     user.map_err(|error| ApiError::AuthFailed(error.reason()))
 }
 
@@ -42,13 +45,21 @@ pub fn may_publish(api: &Api, request: &HttpRequest) -> Result<(), ApiError> {
     }
 }
 
+/// Whose call it is, by its token.
+///
+/// # Errors
+/// Says why it is refused.
+pub fn caller(api: &Api, request: &HttpRequest) -> Result<User, ApiError> {
+    may_call(api, request)?;
+    user(api, request)
+}
+
 /// Whether the caller is an administrator.
 ///
 /// # Errors
 /// Says why not.
 pub fn may_administrate(api: &Api, request: &HttpRequest) -> Result<(), ApiError> {
-    may_call(api, request)?;
-    if user(api, request)?.is_admin { Ok(()) } else { Err(ApiError::AdminRequired) }
+    if caller(api, request)?.is_admin { Ok(()) } else { Err(ApiError::AdminRequired) }
 }
 
 /// Whether the caller is this user, or an administrator.
@@ -56,8 +67,7 @@ pub fn may_administrate(api: &Api, request: &HttpRequest) -> Result<(), ApiError
 /// # Errors
 /// Says why not.
 pub fn may_act_for(api: &Api, request: &HttpRequest, id: &str) -> Result<(), ApiError> {
-    may_call(api, request)?;
-    let allowed = permissions::may_join_user(&user(api, request)?, id);
+    let allowed = permissions::may_join_user(&caller(api, request)?, id);
     if allowed { Ok(()) } else { Err(ApiError::AccessDenied) }
 }
 

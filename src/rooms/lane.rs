@@ -20,7 +20,7 @@ use super::members::{Delivery, Effect, JoinOrder, Members, Outlet, Word};
 use super::permits::Permit;
 use super::publication::State;
 use super::registry::{Dropped, FromLane};
-use super::request::{Asked, ReadAnswer, Refused, Reply, RoomState};
+use super::request::{Asked, Read, ReadAnswer, Refused, Reply, RoomState};
 use super::watch::WatchId;
 use crate::clock;
 use crate::close::CloseReason;
@@ -79,6 +79,13 @@ pub enum Order {
     Leave(Box<Leaving>),
     /// Put sockets out.
     Expel(Expelled),
+    /// Read anew for what a socket waits for: it is somebody else now.
+    Renew {
+        /// The socket.
+        place: Place,
+        /// By room, what is read for a subscribe that is under way.
+        reads: Vec<(RoomId, Box<dyn Read>)>,
+    },
     /// Tell every socket that is in a room.
     Tell(Arc<Event>),
     /// Watch a room for all its members.
@@ -259,6 +266,9 @@ impl Handler<Order> for Lane {
             Order::Refuse(place, asked, why) => self.members.borrow_mut().refuse(place, &asked, why),
             Order::Leave(leaving) => self.members.borrow_mut().leave(&leaving),
             Order::Expel(expelled) => self.members.borrow_mut().expel(&expelled),
+            Order::Renew { place, reads } => {
+                self.members.borrow_mut().renew(place, reads, clock::uptime_ms(), &mut self.effects);
+            }
             Order::Tell(event) => self.members.borrow_mut().tell_all(&event),
             Order::Refresh { room, number, kept } => {
                 self.members.borrow_mut().begin_refresh(room, number, kept);

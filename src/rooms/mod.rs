@@ -10,11 +10,13 @@
 //! | [`manager`] | the `ConnectionManager` actor: users and their connections |
 //! | [`publication`] | what is handed to the registry: an event and the rooms it goes to |
 //! | [`request`] | what a socket asks of the registry, and how it is answered |
+//! | [`identity`] | another identity for a socket that is in rooms already |
 //! | [`permits`] | how much may be in flight between a source and the sockets |
 //!
 //! Among registry, lanes and sockets only `do_send` is used: an `Addr::send` that meets a full mailbox is
 //! overtaken by a later `do_send`, and order is what this is all about.
 
+pub mod identity;
 pub mod lane;
 pub mod ledger;
 pub mod manager;

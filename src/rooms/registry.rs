@@ -9,8 +9,9 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use super::RoomId;
+use super::identity::Renewal;
 use super::lane::{Lane, Order};
-use super::ledger::{AliasLoad, Claim, Confirmed, Ledger, Limits, Outputs, StateRead, Withdrawn};
+use super::ledger::{AliasLoad, Claim, Confirmed, Ledger, Limits, Outputs, RightsRead, StateRead, Withdrawn};
 use super::publication::{Publications, RoomName};
 use super::request::{Join, LeaveRoom, RoomState};
 use crate::clock;
@@ -29,6 +30,8 @@ pub trait Journal<R>: 'static {
     fn has_state(&self, room: &str) -> bool;
     /// Reads a room's state; the answer comes as [`FromStore::State`].
     fn read_state(&self, read: StateRead);
+    /// Reads which rights the store gives; the answer comes as [`FromStore::Rights`].
+    fn read_rights(&self, read: RightsRead);
 }
 
 /// Events may be missing: everyone who is in a room is told, and shown its rooms' states anew.
@@ -49,6 +52,8 @@ pub enum FromSocket {
     Join(Box<Join>),
     /// To be let out.
     Leave(Box<LeaveRoom>),
+    /// To be judged anew in all its rooms, and in what it asks from here on.
+    Renew(Renewal),
     /// Nothing more: it is gone.
     Gone(Uid),
 }
@@ -93,6 +98,15 @@ pub enum FromStore {
         read: StateRead,
         /// The answer.
         found: Option<RoomState>,
+    },
+    /// Rooms that a socket may not be in; none where the store cannot say.
+    Rights {
+        /// The socket.
+        uid: Uid,
+        /// What was asked.
+        number: u64,
+        /// The answer.
+        lost: Option<Vec<RoomName>>,
     },
     /// An alias belongs to another room now.
     AliasMoved {
@@ -166,6 +180,9 @@ impl<R: Unpin + 'static, J: Journal<R> + Unpin> RoomRegistry<R, J> {
         for read in out.reads {
             self.journal.read_state(read);
         }
+        for read in out.rights {
+            self.journal.read_rights(read);
+        }
     }
 
     fn send(&self, worker: u16, order: Order) {
@@ -212,6 +229,7 @@ impl<R: Unpin + 'static, J: Journal<R> + Unpin> Handler<FromSocket> for RoomRegi
         self.step(|ledger, now, out| match message {
             FromSocket::Join(join) => ledger.join(*join, now, out),
             FromSocket::Leave(leave) => ledger.leave(*leave, out),
+            FromSocket::Renew(renewal) => ledger.renew(renewal, now, out),
             FromSocket::Gone(uid) => ledger.gone(uid),
         });
     }
@@ -236,6 +254,7 @@ impl<R: Unpin + 'static, J: Journal<R> + Unpin> Handler<FromStore> for RoomRegis
                 ledger.loaded(&room, generation, names, now, out);
             }
             FromStore::State { read, found } => ledger.refreshed(read, found, out),
+            FromStore::Rights { uid, number, lost } => ledger.rights_read(uid, number, lost, now, out),
             FromStore::AliasMoved { alias, to } => ledger.move_alias(&alias, to.as_ref(), now, out),
             FromStore::Claim(claim) => ledger.judge_claim(&claim, now, out),
             FromStore::Withdrawn(lost) => ledger.withdraw(&lost, out),

@@ -31,6 +31,8 @@ pub trait Answers: Send + Sync {
     fn done(&self) -> &Event;
     /// What tells the client that it is refused: the `error` event and the ack's content.
     fn refused(&self, why: Refused) -> (Event, Outcome);
+    /// What tells a member that its right to the room is gone.
+    fn lost(&self) -> Event;
 }
 
 /// One request of a client and how it is answered.

@@ -86,6 +86,10 @@ pub trait Namespace: Sized + Unpin + 'static {
     /// Another actor has something for this socket.
     fn message(&self, _conn: &mut Conn<'_, Self>, _message: Self::Message) {}
 
+    /// What a client has shown to be let in has to be looked at: it runs out soon, has run out, or may not count
+    /// any more.
+    fn review(&self, _conn: &mut Conn<'_, Self>) {}
+
     /// What a client is told before its session is closed for `reason`: the data of an `error` event.
     fn farewell(&self, _reason: CloseReason) -> Option<String> {
         None

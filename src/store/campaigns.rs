@@ -197,6 +197,37 @@ pub(super) fn owned(conn: &mut AnyConnection, user: &str, claimed: &[String]) ->
     Ok(list)
 }
 
+/// What the store knows of a user's part in a campaign.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CampaignPart {
+    /// The campaign, known or not.
+    pub campaign: String,
+    /// Whether it names him as its owner.
+    pub owns: bool,
+    /// What else it knows of him.
+    pub participant: Participation,
+}
+
+/// What the store knows of a user's part in each of some campaigns.
+pub(super) fn parts(
+    conn: &mut AnyConnection,
+    user: &str,
+    campaigns: &[String],
+) -> QueryResult<Vec<CampaignPart>> {
+    let mut parts = Vec::with_capacity(campaigns.len());
+    for chunk in campaigns.chunks(CHUNK) {
+        let owned = campaigns::table.filter(campaigns::id.eq_any(chunk)).filter(campaigns::owner_id.eq(user));
+        let owned: HashSet<String> = owned.select(campaigns::id).load(conn)?.into_iter().collect();
+        let known = participants::of_each(conn, user, chunk)?;
+        parts.extend(chunk.iter().map(|campaign| CampaignPart {
+            owns: owned.contains(campaign),
+            participant: known.get(campaign).copied().unwrap_or(Participation::Unknown),
+            campaign: campaign.clone(),
+        }));
+    }
+    Ok(parts)
+}
+
 /// The owners of some campaigns, as far as they are known.
 pub(super) fn owners(conn: &mut AnyConnection, ids: &[Arc<str>]) -> QueryResult<HashMap<String, String>> {
     let mut found = HashMap::new();

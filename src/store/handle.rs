@@ -7,7 +7,8 @@ use diesel::Connection as _;
 use diesel::result::QueryResult;
 use prometheus::IntCounter;
 
-use super::campaigns::{self, CampaignRead, CampaignRow};
+use super::access::{self, AccessChanges};
+use super::campaigns::{self, CampaignPart, CampaignRead, CampaignRow};
 use super::connection::{AnyConnection, Manager};
 use super::connections::{self, ConnectionEvent};
 use super::health::Health;
@@ -189,6 +190,45 @@ impl Store {
     ) {
         let (campaign, user) = (campaign.to_owned(), user.to_owned());
         self.0.readers.read(move |conn| campaigns::read(conn, &campaign, &user), reply);
+    }
+
+    /// Reads what `user` is to each of these campaigns, of one moment after this call on SQLite.
+    pub fn campaign_parts(
+        &self,
+        user: &str,
+        campaigns: Vec<String>,
+        reply: impl FnOnce(Result<Vec<CampaignPart>, StoreError>) + Send + 'static,
+    ) {
+        let user = user.to_owned();
+        let query = move |conn: &mut AnyConnection| {
+            conn.transaction(|conn| campaigns::parts(conn, &user, &campaigns))
+        };
+        self.0.readers.read(query, reply);
+    }
+
+    /// Refuses tokens of `user` that were issued until `before`, for good; every node will hear of it.
+    pub fn revoke(
+        &self,
+        user: &str,
+        before: Millis,
+        reply: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        let user = user.to_owned();
+        self.change(None, move |conn| access::revoke(conn, &user, before), reply);
+    }
+
+    /// Reads all revocations, and from where on the line of changes has to be read.
+    pub fn revocations(&self, reply: impl FnOnce(Result<AccessChanges, StoreError>) + Send + 'static) {
+        self.0.readers.read(access::revocations, reply);
+    }
+
+    /// Reads the line of changes behind what was seen of it.
+    pub fn access_changes(
+        &self,
+        seen: i64,
+        reply: impl FnOnce(Result<AccessChanges, StoreError>) + Send + 'static,
+    ) {
+        self.0.readers.read(move |conn| access::changes(conn, seen), reply);
     }
 
     /// Reads the unread notifications after `mark`, oldest first; of very many the newest thousand.

@@ -118,7 +118,7 @@ mod tests {
                     threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
                 });
                 assert_eq!(ran.len(), known(&db.outside()).unwrap().len(), "{ran:?}");
-                assert_eq!(tables(&db).len(), 8);
+                assert_eq!(tables(&db).len(), 9);
             }
         }
     }
@@ -133,7 +133,7 @@ mod tests {
             let refused = Store::migrate(&db.options());
             assert_eq!(refused, Err(StoreError::NewerSchema(vec!["99990101000000".into()])));
             assert!(!refused.unwrap_err().is_worth_waiting());
-            assert_eq!(tables(&db).len(), 8);
+            assert_eq!(tables(&db).len(), 9);
         }
     }
 

@@ -9,10 +9,12 @@
 //! | `connection`, `target`, `error` | opening either database by its URL; what its errors mean |
 //! | `migrate`, `schema` | the embedded migrations; the tables |
 //! | `read_model` | campaigns and participants as backends write and read them |
+//! | `access` | revoked tokens, and the line of changes that every node reads |
 //! | `campaigns`, `statuses`, `participants`, `notifications`, `connections`, [`outbox`] | a table's queries each |
 //! | [`analytics`], `nodes`, `statistics` | who came and went on its way into the store; the hubs on this database; what is made of it |
 //! | [`retention`] | the thread that deletes rows past their time |
 
+mod access;
 pub mod analytics;
 mod behind;
 mod campaigns;
@@ -43,7 +45,8 @@ mod testing;
 mod tests;
 mod writer;
 
-pub use campaigns::{CampaignRead, CampaignRow, CampaignState, Role};
+pub use access::{AccessChange, AccessChanges};
+pub use campaigns::{CampaignPart, CampaignRead, CampaignRow, CampaignState, Role};
 pub use connections::{ConnectionEvent, ConnectionEventKind};
 pub use error::StoreError;
 pub use handle::{Confirmed, Initial, InitialAsk, Store, StoreOptions};

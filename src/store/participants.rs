@@ -1,6 +1,6 @@
 //! Who takes part in a campaign, and who was removed from one.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 
@@ -59,4 +59,22 @@ pub(super) fn removed_from(
         .select(campaign_id)
         .load(conn)?;
     Ok(rows.into_iter().collect())
+}
+
+/// What the store knows of a user's part in those of `campaigns` where it knows anything.
+pub(super) fn of_each(
+    conn: &mut AnyConnection,
+    user: &str,
+    campaigns: &[String],
+) -> QueryResult<HashMap<String, Participation>> {
+    let rows: Vec<(String, Option<Millis>)> = table::table
+        .filter(user_id.eq(user))
+        .filter(campaign_id.eq_any(campaigns))
+        .select((campaign_id, removed_at))
+        .load(conn)?;
+    let part = |removed: Option<Millis>| match removed {
+        None => Participation::Active,
+        Some(_) => Participation::Removed,
+    };
+    Ok(rows.into_iter().map(|(campaign, removed)| (campaign, part(removed))).collect())
 }

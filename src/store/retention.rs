@@ -23,6 +23,8 @@ const ROUND: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(50);
 const SHARE: u32 = 10;
 const DAY_MS: Millis = 86_400_000;
+/// How long changes of rights are kept for nodes that could not read them, in days.
+const ACCESS_CHANGES_DAYS: u64 = 1;
 
 /// How long rows are kept, in days.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,12 +46,13 @@ struct Old {
 }
 
 impl Keep {
-    fn tables(self) -> [Old; 3] {
+    fn tables(self) -> [Old; 4] {
         let old = |table, key, time, days| Old { table, key, time, days };
         [
             old("notifications", "seq", "created_at", self.notifications_days),
             old("connection_events", "id", "\"timestamp\"", self.connection_events_days),
             old("event_outbox", "id", "dispatched_at", self.outbox_days),
+            old("access_changes", "seq", "changed_at", ACCESS_CHANGES_DAYS),
         ]
     }
 }

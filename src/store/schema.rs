@@ -67,6 +67,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    access_changes (seq) {
+        seq -> BigInt,
+        user_id -> Nullable<Text>,
+        campaign_id -> Nullable<Text>,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
     event_outbox (id) {
         id -> BigInt,
         channel -> Text,

@@ -10,7 +10,7 @@ use super::Side;
 use super::server::Service;
 use super::worker::Central;
 use crate::metrics::Metrics;
-use crate::rooms::ledger::{AliasLoad, Limits, StateRead};
+use crate::rooms::ledger::{AliasLoad, Limits, RightsRead, StateRead};
 use crate::rooms::manager::{self, OnLimit};
 use crate::rooms::registry::{Journal, LaneUp};
 use crate::rooms::{ConnectionManager, Lane, RoomRegistry};
@@ -36,6 +36,7 @@ impl Journal<()> for NoJournal {
         false
     }
     fn read_state(&self, _read: StateRead) {}
+    fn read_rights(&self, _read: RightsRead) {}
 }
 
 /// The actors of the first worker.

@@ -1,5 +1,7 @@
 //! Other names of rooms: `owner:<x>` is one of the room of whoever owns x, while anyone is in it.
 
+use std::collections::HashSet;
+
 use super::super::RoomId;
 use super::super::publication::RoomName;
 use super::super::request::Join;
@@ -115,6 +117,66 @@ impl<R> Ledger<R> {
         let generation = self.generation;
         out.loads.push(AliasLoad { room: room.name.clone(), claims: wanted.clone(), generation });
         room.alias = AliasState::Loading { generation, names, claims: wanted, parked, until };
+    }
+
+    /// Notes what a socket claims as other names of its room.
+    pub(super) fn note_claims(&mut self, id: RoomId, uid: Uid, claims: &[RoomName]) {
+        let Some(room) = &mut self.rooms[id.0 as usize] else { return };
+        if claims.is_empty() {
+            room.claimants.remove(&uid);
+        } else {
+            room.claimants.insert(uid, claims.to_vec());
+        }
+    }
+
+    /// A socket claims other names from now on. What nobody claims any more counts only where the store says so:
+    /// it is asked, and what stands does so until it answers.
+    pub(super) fn reclaim(
+        &mut self,
+        id: RoomId,
+        uid: Uid,
+        claims: Vec<RoomName>,
+        now: u64,
+        out: &mut Outputs<R>,
+    ) {
+        let Some(room) = &mut self.rooms[id.0 as usize] else { return };
+        let before = room.claimants.remove(&uid).unwrap_or_default();
+        self.note_claims(id, uid, &claims);
+        let Some(room) = &mut self.rooms[id.0 as usize] else { return };
+        let still: HashSet<&RoomName> = room.claimants.values().flatten().collect();
+        let lost: HashSet<RoomName> = before.iter().filter(|name| !still.contains(name)).cloned().collect();
+        let known: HashSet<RoomName> = before.into_iter().collect();
+        let added: Vec<RoomName> = claims.into_iter().filter(|name| !known.contains(name)).collect();
+        if lost.is_empty() && added.is_empty() {
+            return;
+        }
+        if let Some(claims) = room.alias.claims_mut() {
+            claims.retain(|name| !lost.contains(name));
+            claims.extend(added);
+            claims.sort();
+            claims.dedup();
+        }
+        self.load_again(id, now, out);
+    }
+
+    /// Asks for all names of a room again; those that stand do so meanwhile.
+    fn load_again(&mut self, id: RoomId, now: u64, out: &mut Outputs<R>) {
+        self.generation += 1;
+        let number = self.generation;
+        let Some(room) = &mut self.rooms[id.0 as usize] else { return };
+        let claims = match &mut room.alias {
+            AliasState::None => return,
+            AliasState::Loading { generation, claims, .. } => {
+                *generation = number;
+                claims.clone()
+            }
+            AliasState::Loaded { generation, claims, complete, again, .. } => {
+                (*generation, *complete, *again) = (number, false, now + AGAIN_LATER);
+                claims.clone()
+            }
+        };
+        out.loads.push(AliasLoad { room: room.name.clone(), claims, generation: number });
+        self.unsettled.insert(id);
     }
 
     /// The other names of a room have been loaded; none where the store could not say.
@@ -248,19 +310,14 @@ impl<R> Ledger<R> {
     /// Asks again for the names of a room whose members claim this one; those that stand do so meanwhile.
     /// A load that is under way will see the change: the store answers in the order of its commits.
     fn reload_claims(&mut self, id: RoomId, alias: &RoomName, now: u64, out: &mut Outputs<R>) {
-        let Some(room) = &mut self.rooms[id.0 as usize] else { return };
-        let AliasState::Loaded { generation, claims, complete, again, .. } = &mut room.alias else { return };
-        if !claims.contains(alias) {
-            return;
+        let room = self.rooms[id.0 as usize].as_ref();
+        let is_claimed = |alias_state: &AliasState| match alias_state {
+            AliasState::Loaded { claims, .. } => claims.contains(alias),
+            _ => false,
+        };
+        if room.is_some_and(|room| is_claimed(&room.alias)) {
+            self.load_again(id, now, out);
         }
-        self.generation += 1;
-        (*generation, *complete, *again) = (self.generation, false, now + AGAIN_LATER);
-        out.loads.push(AliasLoad {
-            room: room.name.clone(),
-            claims: claims.clone(),
-            generation: self.generation,
-        });
-        self.unsettled.insert(id);
     }
 
     fn add_aliases(&mut self, id: RoomId, names: &[RoomName]) {

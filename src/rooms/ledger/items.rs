@@ -180,5 +180,6 @@ impl<R> Ledger<R> {
         self.release(ready, out);
         self.tick_aliases(now, out);
         self.tick_refreshes(out);
+        self.tick_doubts(now, out);
     }
 }

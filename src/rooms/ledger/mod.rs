@@ -3,6 +3,7 @@
 mod aliases;
 mod items;
 mod refresh;
+mod renewal;
 mod rights;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -16,6 +17,7 @@ pub use aliases::{AliasLoad, Claim};
 pub use items::Confirmed;
 use items::WaitingItem;
 pub use refresh::StateRead;
+pub use renewal::RightsRead;
 use rights::Holders;
 pub use rights::Withdrawn;
 
@@ -50,11 +52,19 @@ pub struct Outputs<R> {
     pub loads: Vec<AliasLoad>,
     /// For whoever knows the states of rooms: after the lanes have been told.
     pub reads: Vec<StateRead>,
+    /// For whoever knows who may be where: after the lanes have been told.
+    pub rights: Vec<RightsRead>,
 }
 
 impl<R> Default for Outputs<R> {
     fn default() -> Self {
-        Outputs { orders: Vec::new(), records: Vec::new(), loads: Vec::new(), reads: Vec::new() }
+        Outputs {
+            orders: Vec::new(),
+            records: Vec::new(),
+            loads: Vec::new(),
+            reads: Vec::new(),
+            rights: Vec::new(),
+        }
     }
 }
 
@@ -84,6 +94,8 @@ pub struct Ledger<R> {
     unconfirmed_at: HashMap<u64, RoomName>,
     generation: u64,
     refreshes: refresh::Refreshes,
+    /// Sockets with another identity, whose rights the store is asked about.
+    doubts: renewal::Doubts,
     _record: std::marker::PhantomData<R>,
 }
 
@@ -93,6 +105,8 @@ struct Room {
     /// Members by worker.
     workers: SmallVec<[u32; 2]>,
     alias: AliasState,
+    /// What members claim as its other names, those who claim any.
+    claimants: HashMap<Uid, Vec<RoomName>>,
     /// The read after a gap that is under way.
     refresh: Option<u64>,
     /// Who is in by a right that can be taken away.
@@ -127,6 +141,7 @@ impl<R> Ledger<R> {
             unconfirmed_at: HashMap::new(),
             generation: 0,
             refreshes: refresh::Refreshes::default(),
+            doubts: renewal::Doubts::default(),
             _record: std::marker::PhantomData,
         }
     }
@@ -221,6 +236,7 @@ impl<R> Ledger<R> {
         self.note_right(id, join.place.uid, join.right.as_ref());
         if let Some(claims) = &join.aliases {
             let claims = claims.clone();
+            self.note_claims(id, join.place.uid, &claims);
             if self.must_load(id, &claims) {
                 return self.park(id, request, join, claims, now, out);
             }
@@ -255,6 +271,7 @@ impl<R> Ledger<R> {
             count: 0,
             workers: SmallVec::new(),
             alias: AliasState::None,
+            claimants: HashMap::new(),
             refresh: None,
             holders: Holders::default(),
         };
@@ -317,6 +334,7 @@ impl<R> Ledger<R> {
 
     /// A socket is gone: it leaves every room, and waits for nothing any more.
     pub fn gone(&mut self, uid: Uid) {
+        self.doubts.forget(uid);
         let Some(joined) = self.sockets.get(&uid) else { return };
         let rooms: SmallVec<[RoomId; 8]> = joined.rooms.iter().map(|(id, _)| *id).collect();
         for id in rooms {
@@ -336,6 +354,7 @@ impl<R> Ledger<R> {
             self.sockets.remove(&uid);
         }
         let Some(room) = &mut self.rooms[id.0 as usize] else { return };
+        room.claimants.remove(&uid);
         room.workers[worker] -= 1;
         room.count -= 1;
         if room.count == 0 {
@@ -365,8 +384,18 @@ impl<R> Ledger<R> {
 
     /// Names of the rooms that a socket is in.
     pub fn rooms_of(&self, uid: Uid) -> Vec<RoomName> {
+        self.rooms_with_ids(uid).into_iter().map(|(_, name)| name).collect()
+    }
+
+    fn rooms_with_ids(&self, uid: Uid) -> Vec<(RoomId, RoomName)> {
         let joined = self.sockets.get(&uid).into_iter().flat_map(|joined| &joined.rooms);
-        joined.filter_map(|(id, _)| Some(self.rooms[id.0 as usize].as_ref()?.name.clone())).collect()
+        joined.filter_map(|(id, _)| Some((*id, self.rooms[id.0 as usize].as_ref()?.name.clone()))).collect()
+    }
+
+    /// The newest request of a socket for a room that it is in.
+    fn newest_request(&self, uid: Uid, name: &RoomName) -> Option<(RoomId, u64)> {
+        let id = self.names.get(name)?;
+        self.sockets.get(&uid)?.rooms.iter().find(|(room, _)| room == id).copied()
     }
 
     /// States and stored events that the writer has not confirmed.

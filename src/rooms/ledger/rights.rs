@@ -84,8 +84,19 @@ impl<R> Ledger<R> {
     pub fn withdraw(&mut self, lost: &Withdrawn, out: &mut Outputs<R>) {
         let Some(&id) = self.names.get(&lost.room) else { return };
         let losers = self.rooms[id.0 as usize].as_ref().map_or(Vec::new(), |room| room.holders.losers(lost));
+        self.put_out(id, losers, &lost.told, out);
+    }
+
+    /// Takes sockets out of a room; each is told.
+    pub(super) fn put_out(
+        &mut self,
+        id: RoomId,
+        uids: impl IntoIterator<Item = Uid>,
+        told: &Arc<Event>,
+        out: &mut Outputs<R>,
+    ) {
         let mut by_worker: Vec<Vec<Place>> = Vec::new();
-        for uid in losers {
+        for uid in uids {
             let Some(place) = self.sockets.get(&uid).map(|joined| joined.place) else { continue };
             for (_, join) in self.take_parked(id, uid) {
                 let refusal = Order::Refuse(place, Box::new(join.asked), Refused::Denied);
@@ -97,7 +108,7 @@ impl<R> Ledger<R> {
             by_worker[worker].push(place);
         }
         for (worker, places) in by_worker.into_iter().enumerate().filter(|(_, places)| !places.is_empty()) {
-            let expelled = Expelled { places, room: id, told: Arc::clone(&lost.told) };
+            let expelled = Expelled { places, room: id, told: Arc::clone(told) };
             out.orders.push((worker as u16, Order::Expel(expelled)));
         }
     }

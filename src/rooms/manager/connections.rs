@@ -1,7 +1,7 @@
 //! Who is connected, pure: the [`ConnectionManager`](super::ConnectionManager)'s state.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use actix::Recipient;
 use smallvec::SmallVec;
 
 use super::Whose;
+use super::terms::{Looks, Term};
 use crate::clock::Millis;
 use crate::ids::{Place, Sid, Uid};
 use crate::socket::{Peer, Presence, Signal};
@@ -50,8 +51,8 @@ pub struct Connection {
     pub user: Arc<str>,
     /// When it came, milliseconds since 1970.
     pub connected_at: Millis,
-    /// When its token runs out, leeway included; milliseconds since 1970.
-    pub expires_at: Millis,
+    /// How long what it has shown counts.
+    pub term: Term,
     /// When it was last heard, and by what it is carried.
     pub presence: Arc<Presence>,
     /// What the handshake said.
@@ -66,8 +67,8 @@ pub struct Connections {
     all: HashMap<Uid, Connection>,
     /// By user, oldest first.
     users: HashMap<Arc<str>, SmallVec<[Uid; 2]>>,
-    /// Who has to go when, the next one on top.
-    expiries: BinaryHeap<Reverse<(Millis, Uid)>>,
+    /// Who has to be looked at when.
+    looks: Looks,
 }
 
 impl Connections {
@@ -118,13 +119,13 @@ impl Connections {
     pub fn add(&mut self, connection: Connection) {
         let uid = connection.place.uid;
         self.users.entry(Arc::clone(&connection.user)).or_default().push(uid);
-        self.expiries.push(Reverse((connection.expires_at, uid)));
+        self.looks.set(uid, connection.term.next_look(connection.connected_at));
         self.all.insert(uid, connection);
     }
 
     /// Forgets a connection, and gives it where it was known.
     pub fn remove(&mut self, uid: Uid) -> Option<Connection> {
-        let connection = self.all.remove(&uid)?;
+        let connection = self.take(uid)?;
         if let Some(of_user) = self.users.get_mut(&connection.user) {
             of_user.retain(|other| *other != uid);
             if of_user.is_empty() {
@@ -134,14 +135,27 @@ impl Connections {
         Some(connection)
     }
 
-    /// Connections whose token has run out, each told of once.
-    pub fn expired(&mut self, now: Millis) -> Vec<Connection> {
-        let mut expired = Vec::new();
-        while self.expiries.peek().is_some_and(|Reverse((at, _))| *at <= now) {
-            let next = self.expiries.pop().and_then(|Reverse((_, uid))| self.all.get(&uid));
-            expired.extend(next.cloned());
+    fn take(&mut self, uid: Uid) -> Option<Connection> {
+        self.looks.remove(uid);
+        self.all.remove(&uid)
+    }
+
+    /// A connection has shown something new. Times that were set for the old one do not come any more.
+    pub fn renew(&mut self, uid: Uid, term: Term, now: Millis) {
+        let Some(connection) = self.all.get_mut(&uid) else { return };
+        connection.term = term;
+        self.looks.set(uid, term.next_look(now));
+    }
+
+    /// Connections that have to be looked at: what they have shown runs out soon, or has run out.
+    pub fn due(&mut self, now: Millis) -> Vec<Connection> {
+        let mut due = Vec::new();
+        while let Some(uid) = self.looks.take_due(now) {
+            let Some(connection) = self.all.get(&uid) else { continue };
+            self.looks.set(uid, connection.term.next_look(now));
+            due.push(connection.clone());
         }
-        expired
+        due
     }
 
     /// Those furthest behind, until what waits for them is `bytes` or all have been named.
@@ -188,7 +202,7 @@ pub(super) mod tests {
             id: Sid::new(0, 0),
             user: "u".into(),
             connected_at: 0,
-            expires_at: 0,
+            term: Term { issued_at: None, warn_at: Some(50), expires_at: 100 },
             presence: Arc::new(Presence::new(Dialect::Plain)),
             peer: Arc::new(Peer { ip, user_agent: None, version: None, token: None }),
             actor: actor.clone().recipient(),
@@ -236,5 +250,24 @@ pub(super) mod tests {
         assert_eq!(connections.of(&Whose::Socket(named)).len(), 1);
         assert_eq!(connections.of(&Whose::User("u".into())).len(), 2);
         assert!(connections.of(&Whose::User("nobody".into())).is_empty());
+    }
+
+    #[actix::test]
+    async fn who_is_due_is_told_of_once_and_after_a_renewal_not_for_the_old_times() {
+        let actor = Nobody.start();
+        let mut connections = Connections::default();
+        (1..=2).for_each(|uid| connections.add(connection(uid, &actor)));
+        let due = |connections: &mut Connections, now| -> Vec<u64> {
+            connections.due(now).iter().map(|connection| connection.place.uid.0).collect()
+        };
+        assert!(due(&mut connections, 49).is_empty());
+        connections.renew(Uid(1), Term { issued_at: None, warn_at: None, expires_at: 200 }, 49);
+        assert_eq!((due(&mut connections, 60), due(&mut connections, 60)), (vec![2], vec![]));
+        assert_eq!(due(&mut connections, 150), [2]);
+        connections.remove(Uid(2));
+        assert_eq!(due(&mut connections, 250), [1]);
+        connections.renew(Uid(2), Term::default(), 250); // gone meanwhile
+        assert!(due(&mut connections, 1_000).is_empty());
+        assert_eq!(due(&mut connections, 1_250), [1], "still there");
     }
 }

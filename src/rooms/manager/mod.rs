@@ -1,19 +1,20 @@
 //! The `ConnectionManager` actor: who is connected, and how many connections a user may have.
 //!
-//! Messages: [`Admit`] and [`Gone`] from sockets, [`Relieve`] from the
-//! outboxes, [`Disconnect`], [`Look`]. Its state is pure: [`Connections`],
-//! how often each user came ([`rate`]), and who waits while ghosts are looked for ([`ghosts`]).
+//! Messages: [`Admit`], [`Renew`] and [`Gone`] from sockets, [`Relieve`] from the outboxes, [`Disconnect`],
+//! [`Review`], [`Look`]. Its state is pure: [`Connections`], how often each user came ([`rate`]), who waits while
+//! ghosts are looked for ([`ghosts`]), and until when what a client has shown is good ([`terms`]).
 
 mod connections;
 mod ghosts;
 mod rate;
+mod terms;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::clock::{self, Standstill};
+use crate::clock::{self, Millis, Standstill};
 use crate::close::CloseReason;
 use crate::ids::{Sid, Uid};
 use crate::metrics::Metrics;
@@ -24,6 +25,10 @@ use ghosts::{Looks, Outcome};
 use rate::Rates;
 
 pub use connections::{Connection, Connections, Limits, OnLimit};
+pub use terms::Term;
+
+/// How often it is looked for sockets whose time has come.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Asks for a connection to be let in.
 #[derive(Message)]
@@ -57,6 +62,28 @@ impl From<CloseReason> for Denied {
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
 pub struct Gone(pub Uid);
+
+/// A socket has shown something new.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Renew {
+    /// The socket.
+    pub uid: Uid,
+    /// How long that counts.
+    pub term: Term,
+}
+
+/// All sockets of a user look at what they have shown: something of it may not count any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Review {
+    /// The user.
+    pub user: Arc<str>,
+    /// What was issued until then does not.
+    pub before: Millis,
+    /// Is told how many sockets hold such.
+    pub answer: Box<dyn FnOnce(usize) + Send>,
+}
 
 /// Whose connections are meant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -174,10 +201,10 @@ impl Actor for ConnectionManager {
         if !self.limits.idle_check.is_zero() && !self.limits.idle_timeout.is_zero() {
             ctx.run_interval(self.limits.idle_check, |act, _| act.sweep());
         }
-        ctx.run_interval(Duration::from_secs(1), |act, _| {
+        ctx.run_interval(LOOK, |act, _| {
             act.standstill.look(clock::uptime_ms());
-            for connection in act.connections.expired(clock::now_ms()) {
-                connection.actor.do_send(Signal::Close(CloseReason::TokenExpired));
+            for connection in act.connections.due(clock::now_ms()) {
+                connection.actor.do_send(Signal::Review);
             }
         });
     }
@@ -223,6 +250,24 @@ impl Handler<Relieve> for ConnectionManager {
         for connection in self.connections.furthest_behind(unsent.saturating_sub(wanted)) {
             connection.actor.do_send(Signal::Close(CloseReason::SlowConsumer));
         }
+    }
+}
+
+impl Handler<Renew> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, Renew { uid, term }: Renew, _: &mut Context<Self>) {
+        self.connections.renew(uid, term, clock::now_ms());
+    }
+}
+
+impl Handler<Review> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, Review { user, before, answer }: Review, _: &mut Context<Self>) {
+        let all = self.connections.of(&Whose::User(user));
+        all.iter().for_each(|connection| connection.actor.do_send(Signal::Review));
+        answer(all.iter().filter(|connection| connection.term.is_from_before(before)).count());
     }
 }
 

@@ -7,7 +7,7 @@ use crate::ids::Place;
 use crate::protocol::frame::Event;
 use crate::rooms::RoomId;
 use crate::rooms::lane::{Expelled, Leaving};
-use crate::rooms::request::{Asked, CaughtUp, Found, ReadAnswer, Refused};
+use crate::rooms::request::{Asked, CaughtUp, Found, Read, ReadAnswer, Refused};
 use crate::rooms::watch::{Marks, Watch, WatchId};
 use crate::socket::Slot;
 
@@ -89,6 +89,28 @@ impl<O: Outlet> Members<O> {
         ids.iter().copied().find(|id| self.watches.get(id).is_some_and(|watch| watch.room == room))
     }
 
+    /// The socket is somebody else from here on: what it waits for is read again, in the place of the read that
+    /// is under way, whose answer is dropped (rule 9). To the watch it is as if that read had begun late.
+    pub fn renew(
+        &mut self,
+        place: Place,
+        reads: Vec<(RoomId, Box<dyn Read>)>,
+        now: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.outlet.is_here(place.slot, place.uid) {
+            return;
+        }
+        for (room, read) in reads {
+            let open = self.find_watch(place.slot, room).and_then(|id| self.close_watch(id));
+            let Some(mut watch) = open else { continue };
+            watch.optional = read.is_optional();
+            let since = self.marks.get(&place.slot).map_or(i64::MAX, |marks| marks.mark);
+            let watch = self.open_watch(watch, now);
+            effects.push(Effect::Read { watch, read, since });
+        }
+    }
+
     /// The registry did not let the socket in.
     pub fn refuse(&mut self, place: Place, asked: &Asked, why: Refused) {
         if self.outlet.is_here(place.slot, place.uid) {
@@ -111,9 +133,18 @@ impl<O: Outlet> Members<O> {
             ReadAnswer::Unavailable if watch.optional => self.let_in(watch, None),
             ReadAnswer::Unavailable => self.turn_away(watch, Refused::Unavailable, effects),
             ReadAnswer::Denied => {
-                self.exit(watch.slot, watch.room);
+                self.put_out(&watch);
                 self.turn_away(watch, Refused::Denied, effects);
             }
+        }
+    }
+
+    /// A member who asked again, and whose right turned out to be gone.
+    fn put_out(&mut self, watch: &Watch) {
+        if self.is_live(watch.slot, watch.room) {
+            self.exit(watch.slot, watch.room);
+            let told = watch.waiting.first().map(|asked| asked.answers.lost());
+            self.outlet.say(watch.slot, told.as_ref().map(Word::Event).as_slice());
         }
     }
 

@@ -9,8 +9,9 @@ use crate::ids::{Place, Uid};
 use crate::protocol::ack::{AckRef, Outcome};
 use crate::protocol::frame::Event;
 use crate::protocol::socketio::AckId;
+use crate::rooms::identity::{Identity, Renewal};
 use crate::rooms::lane::Order;
-use crate::rooms::ledger::{AliasLoad, Ledger, Limits, Outputs, StateRead, Withdrawn};
+use crate::rooms::ledger::{AliasLoad, Ledger, Limits, Outputs, RightsRead, StateRead, Withdrawn};
 use crate::rooms::members::{Effect, Members, Outlet, Word};
 use crate::rooms::request::{
     Answers, Asked, CaughtUp, Found, Join, LeaveRoom, Read, ReadAnswer, Refused, Reply, Right,
@@ -119,6 +120,10 @@ impl Answers for Words {
         };
         (Event::new("error", &format!("{} {code}", self.room)), Outcome::err(code, code))
     }
+
+    fn lost(&self) -> Event {
+        Event::new("lost", &self.room)
+    }
 }
 
 fn asked(ack: u32, verb: &'static str, room: &str) -> Asked {
@@ -129,8 +134,8 @@ fn asked(ack: u32, verb: &'static str, room: &str) -> Asked {
 }
 
 /// A read that the test answers by hand.
-struct ByHand {
-    optional: bool,
+pub struct ByHand {
+    pub optional: bool,
 }
 
 impl Read for ByHand {
@@ -246,6 +251,8 @@ pub struct House<R> {
     pub reads: Vec<OpenRead>,
     /// Reads for all members of a room, after a gap.
     pub room_reads: Vec<StateRead>,
+    /// Reads of rights, after another identity.
+    pub rights_reads: Vec<RightsRead>,
     pub permits: Permits,
     /// How many events were published.
     pub order: usize,
@@ -268,6 +275,7 @@ impl<R> House<R> {
             dropped: VecDeque::new(),
             reads: Vec::new(),
             room_reads: Vec::new(),
+            rights_reads: Vec::new(),
             permits: Permits::new(1_000, 1_000_000),
             order: 0,
             names: HashMap::new(),
@@ -285,6 +293,7 @@ impl<R> House<R> {
         self.records.extend(out.records);
         self.loads.extend(out.loads);
         self.room_reads.extend(out.reads);
+        self.rights_reads.extend(out.rights);
     }
 
     // ── sockets ─────────────────────────────────────────────────────────────────────────────────────────
@@ -329,6 +338,20 @@ impl<R> House<R> {
         self.step(|ledger, _, out| ledger.withdraw(&lost, out));
     }
 
+    /// A socket is somebody else.
+    pub fn renew(&mut self, place: Place, identity: impl Identity + 'static) {
+        let renewal = Renewal { place, identity: Arc::new(identity) };
+        self.step(|ledger, now, out| ledger.renew(renewal, now, out));
+    }
+
+    /// Answers the oldest read of rights with what is lost; none where the store cannot say.
+    pub fn answer_rights(&mut self, lost: Option<&[&str]>) {
+        let RightsRead { uid, number, .. } = self.rights_reads.remove(0);
+        let lost = lost.map(|rooms| rooms.iter().map(|room| (*room).into()).collect());
+        self.step(|ledger, now, out| ledger.rights_read(uid, number, lost, now, out));
+        self.settle();
+    }
+
     // ── events ──────────────────────────────────────────────────────────────────────────────────────────
 
     pub fn publish(&mut self, list: Vec<Pub<R>>) {
@@ -352,6 +375,16 @@ impl<R> House<R> {
                     Order::Refuse(place, asked, why) => lane.members.refuse(place, &asked, why),
                     Order::Leave(leaving) => lane.members.leave(&leaving),
                     Order::Expel(expelled) => lane.members.expel(&expelled),
+                    Order::Renew { place, reads } => {
+                        for (id, read) in reads {
+                            let (mut again, one) = (Vec::new(), vec![(id, read)]);
+                            self.lanes[worker].members.renew(place, one, self.now, &mut again);
+                            let asking =
+                                (place.uid, self.names.get(&(place.uid, id)).cloned().unwrap_or("".into()));
+                            self.carry_out(worker as u16, again, Some(asking));
+                        }
+                        return true;
+                    }
                     Order::Tell(event) => lane.members.tell_all(&event),
                     Order::Refresh { room, number, kept } => lane.members.begin_refresh(room, number, kept),
                     Order::Refreshed { room, number, found } => {

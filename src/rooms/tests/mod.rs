@@ -7,6 +7,7 @@ mod items;
 mod limits;
 mod model;
 mod refresh;
+mod renewal;
 mod rights;
 mod states;
 mod subscribe;

@@ -3,7 +3,7 @@
 
 use actix::Context;
 
-use super::Socket;
+use super::{Phase, Socket};
 use crate::close::CloseReason;
 use crate::ids::Sid;
 use crate::protocol::engineio::Version;
@@ -71,6 +71,17 @@ impl<N: Namespace> Socket<N> {
         let at = at.unwrap_or_else(|| self.add_member(nsp));
         self.core.connecting = true;
         self.with_member(at, ctx, |namespace, conn| namespace.connect(conn, credentials));
+    }
+
+    /// Lets the namespace look at everyone who has been let in.
+    pub(super) fn review(&mut self, ctx: &mut Context<Self>) {
+        let mut at = 0;
+        while self.phase == Phase::Open && at < self.members.len() {
+            if self.is_in(at) {
+                self.with_member(at, ctx, |namespace, conn| namespace.review(conn));
+            }
+            at += 1;
+        }
     }
 
     /// A Socket.IO client that was refused leaves nothing behind; it may ask again.

@@ -295,6 +295,7 @@ impl<N: Namespace> Handler<Signal> for Socket<N> {
         match signal {
             Signal::Drain => {} // to be polled is enough
             Signal::Probe => self.probe(),
+            Signal::Review => self.review(ctx),
             Signal::Close(reason) => self.end(reason, None, ctx),
         }
     }

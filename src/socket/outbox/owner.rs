@@ -23,6 +23,8 @@ pub enum Signal {
     Drain,
     /// Ask the peer for a sign of life, now.
     Probe,
+    /// What the client has shown to be let in runs out soon, has run out or may not count any more.
+    Review,
     /// End the session.
     Close(CloseReason),
 }

@@ -61,6 +61,12 @@ export class Hub {
     if (!taken) throw new Error(`not published: ${answer.status} ${body}`);
   }
 
+  /** How many sockets are open. */
+  async connections() {
+    const metrics = await (await fetch(`${this.url}/metrics`)).text();
+    return Number(/^websocket_connections_active (\d+)$/m.exec(metrics)[1]);
+  }
+
   /** Ends it and starts it again on the same port. */
   async restart(signal) {
     await stop(this.process, signal);

@@ -278,8 +278,12 @@ impl Told<'_> {
             let Word::Lost(Room::Topic(topic)) = entry.word else { continue };
             let was_in = self.stays.iter().any(|stay| stay.room == Room::Topic(topic) && stay.to == index);
             self.fail(was_in, "put out of a room that it was not in")?;
+            // it asked again, and what was read for that denied it
+            let denied = Word::Refused(Room::Topic(topic), "denied".to_owned());
+            let asked_again = self.journal.get(index + 1).is_some_and(|next| next.word == denied);
             let mut lost = self.world.withdrawals.iter().filter(|lost| lost.topic == topic);
-            self.fail(lost.any(|lost| self.loses_by(lost)), "put out though its right stands")?;
+            let withdrawn = lost.any(|lost| self.loses_by(lost));
+            self.fail(withdrawn || asked_again, "put out though its right stands")?;
         }
         let mut rooms = self.stays.iter().filter(|stay| stay.open).map(|stay| stay.room);
         let without = rooms
