@@ -120,6 +120,15 @@ impl Connections {
         self.users.entry(Arc::clone(&connection.user)).or_default().push(uid);
         self.expiries.push(Reverse((connection.expires_at, uid)));
         self.all.insert(uid, connection);
+        self.forget_old_expiries();
+    }
+
+    /// Those who are gone stand in the line until their token would have run out: not where they are most of it.
+    fn forget_old_expiries(&mut self) {
+        const FEW: usize = 1_024;
+        if self.expiries.len() > FEW + 2 * self.all.len() {
+            self.expiries.retain(|Reverse((_, uid))| self.all.contains_key(uid));
+        }
     }
 
     /// Forgets a connection, and gives it where it was known.
@@ -206,6 +215,17 @@ pub(super) mod tests {
         assert_eq!((connections.len(), connections.users(), connections.count_of("u")), (2, 1, 2));
         assert!(connections.remove(Uid(2)).is_some() && connections.remove(Uid(3)).is_some());
         assert_eq!((connections.len(), connections.users(), connections.count_of("u")), (0, 0, 0));
+    }
+
+    #[actix::test]
+    async fn who_comes_and_goes_leaves_nothing_behind_until_its_token_runs_out() {
+        let actor = Nobody.start();
+        let mut connections = Connections::default();
+        for uid in 1..=5_000 {
+            connections.add(connection(uid, &actor));
+            connections.remove(Uid(uid));
+        }
+        assert!(connections.expiries.len() <= 1_030, "{}", connections.expiries.len());
     }
 
     #[actix::test]
