@@ -7,7 +7,7 @@ use super::value::choice;
 choice! {
     /// What happens when a user opens one connection too many.
     pub enum OnConnectionLimit {
-        /// The oldest connection is closed: a phone that changed networks gets in at once.
+        /// The oldest connection is closed.
         EvictOldest = "evict_oldest",
         /// The new connection is refused.
         RejectNew = "reject_new",
@@ -37,8 +37,8 @@ section! {
         messages_burst: u64 = 100, range(1, 1_000_000), zero("is only right where messages_per_second is 0 too");
         /// Open connections of one user, in the whole cluster.
         connections_per_user: u64 = 10, range(1, 1_000_000), zero(OFF);
-        /// Which one goes when a user has too many connections: the oldest (`evict_oldest`), so that a phone that
-        /// changed networks gets in at once, or the new one (`reject_new`).
+        /// Which one goes when a user has too many connections: the oldest (`evict_oldest`) or the new one
+        /// (`reject_new`). Before that all are pinged, and one that gives no sign of life within 2 s goes first.
         on_connection_limit: OnConnectionLimit = OnConnectionLimit::EvictOldest;
         /// Members of one room; the next gets `room_full`.
         room_size: u64 = 50_000, range(1, 100_000_000), zero(OFF);
