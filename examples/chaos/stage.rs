@@ -25,6 +25,8 @@ pub struct Scale {
     pub postgres: bool,
     /// The long run: its minutes.
     pub minutes: Option<u64>,
+    /// How many faults are played at the same time.
+    pub at_once: usize,
     pub begun: Instant,
 }
 
