@@ -246,10 +246,11 @@ pub fn descriptors(pid: u32) -> usize {
     open_files(pid).len()
 }
 
-/// What is behind them.
+/// What is behind them; without the files of SQLite, whose connections open them when they are first used.
 fn open_files(pid: u32) -> Vec<String> {
     let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    entries.filter_map(|fd| Some(std::fs::read_link(fd.path()).ok()?.display().to_string())).collect()
+    let names = entries.filter_map(|fd| Some(std::fs::read_link(fd.path()).ok()?.display().to_string()));
+    names.filter(|name| !name.contains("/hub.db")).collect()
 }
 
 /// Memory of a process that is in use, in KiB.
