@@ -13,7 +13,7 @@ use super::record::{Clock, Got, HTTP, REDIS, Session, SharedLog};
 /// The campaign that everything is about.
 pub const CAMPAIGN: &str = "chaos";
 /// A client that is not in the room after this long tries again.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a client is connected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
