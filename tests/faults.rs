@@ -208,3 +208,22 @@ fn what_waits_for_a_locked_store_is_written_within_the_grace_time() {
     let mut store = wait.join().unwrap();
     assert_eq!(store.status_of("c1").as_deref(), Some("LAST"));
 }
+
+#[test]
+fn one_that_waits_for_a_hung_database_at_its_start_ends_when_it_is_told_to() {
+    let postgres = PostgresServer::start(20);
+    let url = postgres.database();
+    let hub = TestServer::builder().database(&url).set("shutdown.grace_ms", 2_000);
+    let mut store = store::Store::open_url(&url);
+    // so that its migration is under way, and nobody will ever answer it
+    store.execute("SELECT pg_advisory_lock(8245931958348116738)");
+    let dir = tempfile::tempdir().unwrap();
+    let mut process = hub.begin_in(&dir);
+    eventually_true("it waits", || store.count("pg_locks WHERE locktype = 'advisory' AND NOT granted") > 0);
+    postgres.freeze();
+    process.signal("TERM");
+    let status = process.wait();
+    postgres.thaw();
+    let log = std::fs::read_to_string(dir.path().join("hub.log")).unwrap_or_default();
+    assert_eq!(status.code(), Some(0), "{log}");
+}

@@ -28,7 +28,8 @@ pub(super) fn run(config: Config, args: &ServeArgs) -> Result<(), Failure> {
     let address = listeners.public.local_addr().context("the listener has no address")?;
     let operators = listeners.operators.as_ref().and_then(|listener| listener.local_addr().ok());
     let demo = args.demo.then(|| demo::Plan::for_hub(&config, address));
-    let outcome = actix::System::new().block_on(async move {
+    let system = actix::System::new();
+    let outcome = system.block_on(async move {
         let shutdown = shutdown_signal().context("signals cannot be heard")?;
         let ready = move |running: &Running| {
             announce(address, operators);
@@ -38,8 +39,10 @@ pub(super) fn run(config: Config, args: &ServeArgs) -> Result<(), Failure> {
             }
         };
         Ok::<_, anyhow::Error>(app::run(config, listeners, ready, shutdown).await)
-    })?;
-    outcome.map_err(failure)
+    });
+    // dropping it would wait for threads that wait for a database that may never answer; the process ends now
+    std::mem::forget(system);
+    outcome?.map_err(failure)
 }
 
 /// A socket is a descriptor, and many shells start programs with 1024 of them: takes what the system allows.
