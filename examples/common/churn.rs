@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -39,6 +39,8 @@ pub enum Way {
     Reset,
     /// Says that it closes.
     Close,
+    /// Is disconnected by an operator.
+    Kicked,
     /// Over the plain protocol: says everything at once and leaves without an answer.
     PlainAtOnce,
     /// The same, and resets its connection.
@@ -61,6 +63,7 @@ pub const ALL: &[Way] = &[
     Way::ResetWhileSubscribing,
     Way::Reset,
     Way::Close,
+    Way::Kicked,
     Way::PlainAtOnce,
     Way::PlainReset,
     Way::NeverPolls,
@@ -105,6 +108,7 @@ impl Target {
             Way::ResetWhileSubscribing => self.subscribed_at_once().await?.reset(),
             Way::Reset => self.member().await?.reset(),
             Way::Close => self.member().await?.send_frame(0x8, &1000_u16.to_be_bytes()).await?,
+            Way::Kicked => self.kicked().await?,
             Way::PlainAtOnce => drop(self.plain().await?),
             Way::PlainReset => self.plain().await?.reset(),
             Way::NeverPolls => drop(Polling::open(&self.hub).await?),
@@ -127,19 +131,46 @@ impl Target {
         Websocket::open(&self.hub, "/socket.io/?EIO=4&transport=websocket").await
     }
 
+    /// Let in, and what it was told then.
+    async fn let_in(&self) -> Result<(Websocket, String), Fault> {
+        let mut socket = self.websocket().await?;
+        socket.send(&self.connect()).await?;
+        let told = socket.wait_for("40{").await?;
+        Ok((socket, told))
+    }
+
+    /// Its subscribe is under way.
+    async fn subscribed_at_once(&self) -> Result<Websocket, Fault> {
+        let (mut socket, _) = self.let_in().await?;
+        socket.send(&self.subscribe()).await?;
+        Ok(socket)
+    }
+
     async fn member(&self) -> Result<Websocket, Fault> {
         let mut socket = self.subscribed_at_once().await?;
         socket.wait_for(r#"42["subscribed""#).await?;
         Ok(socket)
     }
 
-    /// Let in, and its subscribe under way.
-    async fn subscribed_at_once(&self) -> Result<Websocket, Fault> {
-        let mut socket = self.websocket().await?;
-        socket.send(&self.connect()).await?;
-        socket.wait_for("40{").await?;
+    async fn kicked(&self) -> Result<(), Fault> {
+        let (mut socket, told) = self.let_in().await?;
         socket.send(&self.subscribe()).await?;
-        Ok(socket)
+        let id = told.split('"').nth(3).ok_or("no socket id")?;
+        let (hub, token) = (&self.hub, &self.token);
+        let call = format!(
+            "DELETE /api/v1/connections/{id} HTTP/1.1\r\nHost: {hub}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        let mut operator = TcpStream::connect(hub).await?;
+        operator.write_all(call.as_bytes()).await?;
+        let mut answer = [0; 12];
+        operator.read_exact(&mut answer).await?;
+        if !answer.ends_with(b"200") {
+            return Err(String::from_utf8_lossy(&answer).into_owned().into());
+        }
+        match socket.wait_for("41").await {
+            Err(told) if !told.to_string().contains("kicked") => Err(told),
+            _ => Ok(()), // the reason comes before the end
+        }
     }
 
     /// What the plain protocol needs to be a member, without waiting for any answer.

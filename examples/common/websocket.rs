@@ -58,13 +58,13 @@ impl Websocket {
         Ok(self.stream.write_all(&frame).await?)
     }
 
-    /// Passes over frames up to one that starts like this.
-    pub async fn wait_for(&mut self, start: &str) -> Result<(), Fault> {
+    /// Passes over frames up to one that starts like this, and gives it.
+    pub async fn wait_for(&mut self, start: &str) -> Result<String, Fault> {
         loop {
             while let Some((_, body)) = self.take_frame()? {
                 let text = String::from_utf8_lossy(&body);
                 if text.starts_with(start) {
-                    return Ok(());
+                    return Ok(text.into_owned());
                 }
                 if text.starts_with("44") || text.starts_with(r#"42["error""#) {
                     return Err(text.into_owned().into());

@@ -147,3 +147,27 @@ impl Heartbeat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ticks of 250 ms.
+    fn wheel() -> Heartbeat {
+        let options = HeartbeatOptions { interval_ms: 25_000, timeout_ms: 60_000, auth_timeout_ms: 25_000 };
+        Heartbeat::new(options, Default::default(), 0)
+    }
+
+    /// The tick at which the first ping of a socket that comes at this time is due.
+    fn first_ping(now: u64) -> u64 {
+        let mut wheel = wheel();
+        wheel.welcome(0, Uid(1), Beat::Server, now);
+        *wheel.due.keys().next().unwrap()
+    }
+
+    #[test]
+    fn a_busy_worker_puts_nothing_too_early_and_one_that_was_stopped_nothing_off() {
+        assert_eq!((first_ping(0), first_ping(500)), (100, 102));
+        assert_eq!(first_ping(100_000), 100, "the wheel will not turn for the time in between");
+    }
+}
