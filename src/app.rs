@@ -365,8 +365,9 @@ impl Parts {
 
     fn begin_with(&self, all: AccessChanges) -> i64 {
         for change in &all.list {
-            let AccessChange::Revoked { user, before } = change;
-            self.clients.revocations.add(user, *before);
+            if let AccessChange::Revoked { user, before } = change {
+                self.clients.revocations.add(user, *before);
+            }
         }
         self.clients.revocations.know_all();
         all.seen
@@ -375,7 +376,8 @@ impl Parts {
     /// Reads from now on what other nodes change.
     fn start_access_feed(&self, seen: i64) {
         let Some(actors) = self.central.get() else { return };
-        AccessFeed::new(self.clients.store.clone(), actors.api.revoker.clone(), seen).start();
+        let registry = Arc::clone(&self.to_registry);
+        AccessFeed::new(self.clients.store.clone(), actors.api.revoker.clone(), registry, seen).start();
     }
 
     /// Waits for the first subscription.

@@ -268,6 +268,72 @@ over_every_transport! {
     }
 }
 
+/// Ends a loop beside a test, also where the test fails.
+struct StopsAtTheEnd<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for StopsAtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+over_both! {
+    fn whatever_is_refreshed_asked_and_published_at_once_no_event_comes_outside_a_stay(protocol: Protocol) {
+        let server = TestServer::builder().set("limits.messages_per_second", 0).start();
+        let (with, without) = (claiming("u1", &["c1"]).token(), user("u1"));
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let (url, bearer) = (server.url("/api/v1/events"), format!("Bearer {}", common::tokens::publisher()));
+        std::thread::scope(|scope| {
+            let publisher = scope.spawn(|| {
+                let event = json!({"channel": "campaign:c1", "payload": {"eventType": "updated"}});
+                let events = Value::Array(vec![event; 20]);
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    let answer = http::post(&url, &[("Authorization", &bearer)], &events.to_string());
+                    assert_eq!(answer.status, 202);
+                }
+            });
+            let stops = StopsAtTheEnd(&stop);
+            let mut client = server.connect(protocol, &with);
+            let (mut is_in, mut stays, mut events) = (false, 0, 0);
+            for round in 0..150 {
+                // in each order, without waiting in between: subscribe under the one, refresh to the other
+                let token = if round % 2 == 0 { &without } else { &with };
+                client.emit("subscribe:campaign", json!({"campaignId": "c1"}));
+                client.emit("auth:refresh", json!({"token": token}));
+                if round % 3 == 0 {
+                    client.emit("subscribe:campaign", json!({"campaignId": "c1"}));
+                }
+                client.emit_bare("ping");
+                loop {
+                    let (name, data) = client.next_event();
+                    match name.as_str() {
+                        "pong" => break,
+                        "subscribed" => {
+                            stays += usize::from(!is_in);
+                            is_in = true;
+                        }
+                        "unsubscribed" => {
+                            assert!(is_in, "round {round}: left a room that it was not in");
+                            assert_eq!(data, left(campaign("c1")));
+                            is_in = false;
+                        }
+                        "campaign:updated" => {
+                            assert!(is_in, "round {round}: an event outside a stay");
+                            events += 1;
+                        }
+                        "error" => assert_eq!(data["code"], "access_denied", "{data}"),
+                        "auth:refreshed" | "campaign:status" => {}
+                        other => panic!("{other} {data}"),
+                    }
+                }
+            }
+            drop(stops);
+            publisher.join().unwrap();
+            assert!(stays > 5 && events > 20, "{stays} stays, {events} events: nothing was tried");
+        });
+    }
+}
+
 fn refresh_in_system_room(client: &mut TestClient, token: &str) {
     client.emit("auth:refresh", json!({"token": token}));
     assert_eq!(next_but_pulse(client).0, "auth:refreshed");

@@ -1,11 +1,14 @@
-//! Revoked tokens: refused and closed at once on the node that is told, within about a second on all others,
-//! which read the store's line of changes. Nothing of it is read when a client connects.
+//! What nodes change in who may what. A revoked token is refused, and its sockets closed, at once on the node that
+//! is told and within about a second on all others, which read the store's line of changes; so rights that one
+//! node's read model loses leave the others' sockets. Nothing of it is read when a client connects.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 
+use super::journal::ToRegistry;
+use super::rights::changed_elsewhere;
 use crate::auth::Revocations;
 use crate::clock::Millis;
 use crate::rooms::manager::Review;
@@ -13,6 +16,8 @@ use crate::store::{AccessChange, AccessChanges, Store, StoreError};
 
 /// Between two looks at the line of changes.
 const LOOK: Duration = Duration::from_millis(500);
+/// Until a store that could not say is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Makes revocations count on this node.
 #[derive(Clone)]
@@ -44,14 +49,15 @@ impl Revoker {
 pub struct AccessFeed {
     store: Store,
     revoker: Revoker,
+    registry: ToRegistry,
     seen: i64,
     asking: bool,
 }
 
 impl AccessFeed {
     /// A feed of what comes behind `seen` in the line.
-    pub fn new(store: Store, revoker: Revoker, seen: i64) -> AccessFeed {
-        AccessFeed { store, revoker, seen, asking: false }
+    pub fn new(store: Store, revoker: Revoker, registry: ToRegistry, seen: i64) -> AccessFeed {
+        AccessFeed { store, revoker, registry, seen, asking: false }
     }
 
     /// Asks for what is new, unless an answer is still to come.
@@ -64,10 +70,42 @@ impl AccessFeed {
         self.store.access_changes(self.seen, move |changes| feed.do_send(Found(changes)));
     }
 
-    fn hear(&self, change: &AccessChange) {
-        match change {
-            AccessChange::Revoked { user, before } => self.revoker.hear(user, *before),
+    /// Acts on what is new. For what is about campaigns the store is asked once how things stand now.
+    fn hear(&self, list: Vec<AccessChange>, ctx: &mut Context<Self>) {
+        let (revoked, changes): (Vec<_>, Vec<_>) =
+            list.into_iter().partition(|change| matches!(change, AccessChange::Revoked { .. }));
+        for change in revoked {
+            if let AccessChange::Revoked { user, before } = change {
+                self.revoker.hear(&user, before);
+            }
         }
+        if !changes.is_empty() {
+            self.judge(changes, ctx);
+        }
+    }
+
+    fn judge(&self, changes: Vec<AccessChange>, ctx: &mut Context<Self>) {
+        let (registry, feed) = (Arc::clone(&self.registry), ctx.address());
+        self.store.access_now(changes.clone(), move |now| match now {
+            Ok(now) => {
+                let known = changes.iter().zip(now).filter_map(|(change, now)| Some((change, now?)));
+                known.for_each(|(change, now)| changed_elsewhere(&registry, change, now));
+            }
+            Err(_) => feed.do_send(Again(changes)),
+        });
+    }
+}
+
+/// The store could not say how things stand: it is asked again.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Again(Vec<AccessChange>);
+
+impl Handler<Again> for AccessFeed {
+    type Result = ();
+
+    fn handle(&mut self, Again(changes): Again, ctx: &mut Context<Self>) {
+        ctx.run_later(AGAIN, |feed, ctx| feed.judge(changes, ctx));
     }
 }
 
@@ -90,8 +128,8 @@ impl Handler<Found> for AccessFeed {
     fn handle(&mut self, Found(changes): Found, ctx: &mut Context<Self>) {
         self.asking = false;
         let Ok(AccessChanges { list, seen, more }) = changes else { return };
-        list.iter().for_each(|change| self.hear(change));
         self.seen = seen;
+        self.hear(list, ctx);
         if more {
             self.look(ctx);
         }

@@ -114,7 +114,7 @@ pub fn room_state(campaign: String, row: Option<CampaignState>) -> RoomState {
     RoomState { state, snapshot: Arc::new(snapshot) }
 }
 
-fn tell(registry: &ToRegistry, what: FromStore) {
+pub(super) fn tell(registry: &ToRegistry, what: FromStore) {
     if let Some(registry) = registry.get() {
         registry.do_send(what);
     }

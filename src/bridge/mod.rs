@@ -22,6 +22,7 @@
 //! | [`intake`] | from messages to publications for the registry |
 //! | [`journal`] | between the registry and the store |
 //! | [`access`] | revoked tokens, and the line of changes that all nodes read |
+//! | [`rights`] | whose rights and owner copies a change of the read model moves |
 
 pub mod access;
 pub mod actor;
@@ -34,6 +35,7 @@ pub mod memory;
 pub mod outbox;
 mod outgoing;
 mod publisher;
+pub mod rights;
 mod target;
 #[cfg(test)]
 mod testing;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Client;
 use crate::events::Code;
 use crate::events::names;
-use crate::events::server::{ErrorData, Room, Unsubscribed};
+use crate::events::server::{ErrorData, Room, Unsubscribed, lost_right};
 use crate::protocol::ack::{AckRef, Outcome};
 use crate::protocol::frame::Event;
 use crate::rooms::request::{Answers, Refused};
@@ -58,12 +58,6 @@ pub fn done(conn: &mut Client<'_>, ack: Option<&AckRef>, event: &Event) {
     }
 }
 
-/// What a member of a room is told whose right to it is gone.
-pub fn lost_right(target: &Target) -> Event {
-    let unsubscribed = Unsubscribed { room: target.room(), reason: Some("permission") };
-    Event::new(names::UNSUBSCRIBED, &unsubscribed)
-}
-
 /// A room that a client asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
@@ -76,7 +70,8 @@ pub enum Target {
 }
 
 impl Target {
-    fn room(&self) -> Room<'_> {
+    /// As answers name it.
+    pub(super) fn room(&self) -> Room<'_> {
         match self {
             Target::Campaign(id) => Room::Campaign { campaign_id: id },
             Target::User(id) => Room::User { user_id: id },
@@ -158,7 +153,7 @@ impl Answers for Membership {
     }
 
     fn lost(&self) -> Event {
-        lost_right(&self.target)
+        lost_right(self.target.room())
     }
 }
 

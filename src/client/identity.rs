@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::answers::{Target, lost_right};
+use super::answers::Target;
 use super::campaign::{CampaignSnapshot, right};
 use crate::auth::{User, permissions};
 use crate::events::route::{SYSTEM_ROOM, owner_alias};
+use crate::events::server::{Room, lost_right};
 use crate::protocol::frame::Event;
 use crate::rooms::RoomName;
 use crate::rooms::identity::{Identity, Standing};
@@ -53,6 +54,6 @@ impl Identity for Renewed {
     }
 
     fn lost(&self, room: &str) -> Event {
-        lost_right(target(room).as_ref().unwrap_or(&Target::System))
+        lost_right(target(room).as_ref().map_or(Room::System, Target::room))
     }
 }

@@ -85,6 +85,11 @@ pub struct Unsubscribed<'a> {
     pub reason: Option<&'a str>,
 }
 
+/// What a member of a room is told whose right to it is gone.
+pub fn lost_right(room: Room<'_>) -> Event {
+    Event::new(names::UNSUBSCRIBED, &Unsubscribed { room, reason: Some("permission") })
+}
+
 /// One of `initial:campaigns`.
 #[derive(Clone, Copy, Serialize, Debug)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

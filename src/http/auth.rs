@@ -57,8 +57,10 @@ struct Next {
 fn next_token(user: &User, max_session: Millis, now: Millis) -> Result<Next, AuthError> {
     let began = user.auth_time.or(user.issued_at);
     let began = began.ok_or(AuthError::Invalid("neither auth_time nor iat: its session has no beginning"))?;
+    // one that is to begin in the future would begin anew at each refresh
+    let began = began.min(now);
     let lifetime = user.expires_at.saturating_sub(user.issued_at.unwrap_or(began));
-    let session_ends = began.min(now).saturating_add(max_session);
+    let session_ends = began.saturating_add(max_session);
     // tokens count in seconds: the new one begins with this one
     let issued = now.div_euclid(1_000);
     let ttl = (lifetime / 1_000).min(session_ends.div_euclid(1_000) - issued);
@@ -168,6 +170,7 @@ mod tests {
     #[test]
     fn a_session_that_begins_in_the_future_begins_now() {
         let ahead = user(Some(NOW), Some(NOW + 10 * DAY), NOW + 2 * DAY);
-        assert_eq!(next_token(&ahead, DAY, NOW).unwrap().claims.ttl_seconds, 86_400);
+        let next = next_token(&ahead, DAY, NOW).unwrap();
+        assert_eq!((next.claims.ttl_seconds, next.auth_time), (86_400, NOW));
     }
 }

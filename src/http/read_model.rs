@@ -1,6 +1,7 @@
 //! Writes the read model, and tells the registry whose rights and owner copies a change moves. It is told on
 //! the writer's thread, after the commit and in the order of commits, before whoever asked has his answer.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,9 @@ use tokio::sync::oneshot;
 use super::error::ApiError;
 use crate::auth::Participation;
 use crate::bridge::journal::ToRegistry;
-use crate::client::answers::{Target, lost_right};
-use crate::events::route::{campaign_room, owner_alias, user_room};
-use crate::rooms::ledger::{Claim, Withdrawn};
-use crate::rooms::registry::{FromStore, Publish};
+use crate::bridge::rights::{self, Previous};
+use crate::events::route::campaign_room;
+use crate::rooms::registry::Publish;
 use crate::rooms::{Permits, Publication, Publications, State};
 use crate::store::record::PutReply;
 use crate::store::{
@@ -129,26 +129,18 @@ fn publication(write: CampaignWrite, reply: PutReply) -> Publication<Record> {
 // ── whose rights a change moves ─────────────────────────────────────────────────────────────────────────────
 
 fn put_done(registry: &ToRegistry, campaign: &str, change: &CampaignChange) {
-    let before = change.previous_owner.as_ref().map(|(owner, _)| owner);
-    if before == change.owner.as_ref() {
-        return;
-    }
-    move_copies(registry, campaign, change.owner.as_deref());
-    if let Some((owner, part)) = &change.previous_owner
-        && *part != Participation::Active
-    {
-        withdraw(registry, campaign, Some(owner), *part == Participation::Unknown);
+    let previous = previous(change);
+    if previous.map(|(owner, _)| owner) != change.owner.as_deref() {
+        rights::owner_changed(registry, campaign, previous, change.owner.as_deref());
     }
 }
 
 fn delete_done(registry: &ToRegistry, campaign: &str, change: &CampaignChange) {
-    if change.previous_owner.is_some() {
-        move_copies(registry, campaign, None);
+    let previous = previous(change);
+    if previous.is_some() {
+        rights::move_copies(registry, campaign, None);
     }
-    withdraw(registry, campaign, None, true);
-    if let Some((owner, Participation::Removed)) = &change.previous_owner {
-        withdraw(registry, campaign, Some(owner), false);
-    }
+    rights::deleted(registry, campaign, previous, HashSet::new());
 }
 
 fn participant_done(
@@ -158,26 +150,10 @@ fn participant_done(
     present: bool,
     change: &ParticipantChange,
 ) {
-    if change.owner.is_none() {
-        let (alias, room) = (owner_alias(campaign), user_room(user));
-        tell(registry, FromStore::Claim(Claim { alias, room, counts: present }));
-    }
-    if !present && change.owner.as_deref() != Some(user) {
-        withdraw(registry, campaign, Some(user), false);
-    }
+    let part = if present { Participation::Active } else { Participation::Removed };
+    rights::participant_changed(registry, campaign, user, change.owner.as_deref(), part);
 }
 
-fn move_copies(registry: &ToRegistry, campaign: &str, to: Option<&str>) {
-    tell(registry, FromStore::AliasMoved { alias: owner_alias(campaign), to: to.map(user_room) });
-}
-
-fn withdraw(registry: &ToRegistry, campaign: &str, from: Option<&str>, claims_stand: bool) {
-    let (room, told) = (campaign_room(campaign), Arc::new(lost_right(&Target::Campaign(campaign.into()))));
-    tell(registry, FromStore::Withdrawn(Withdrawn { room, from: from.map(Into::into), claims_stand, told }));
-}
-
-fn tell(registry: &ToRegistry, what: FromStore) {
-    if let Some(registry) = registry.get() {
-        registry.do_send(what);
-    }
+fn previous(change: &CampaignChange) -> Previous<'_> {
+    change.previous_owner.as_ref().map(|(owner, part)| (owner.as_str(), *part))
 }

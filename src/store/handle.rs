@@ -7,7 +7,7 @@ use diesel::Connection as _;
 use diesel::result::QueryResult;
 use prometheus::IntCounter;
 
-use super::access::{self, AccessChanges};
+use super::access::{self, AccessChange, AccessChanges, AccessNow};
 use super::campaigns::{self, CampaignPart, CampaignRead, CampaignRow};
 use super::connection::{AnyConnection, Manager};
 use super::connections::{self, ConnectionEvent};
@@ -118,6 +118,8 @@ struct Inner {
     readers: Readers,
     initials: Joined<InitialAsk, Initial>,
     ended: Vec<String>,
+    /// Tells what this process has changed from what others have.
+    origin: i64,
 }
 
 impl Drop for Inner {
@@ -166,6 +168,7 @@ impl Store {
             readers,
             initials: Joined::default(),
             ended: options.ended_statuses,
+            origin: origin(),
         }))
     }
 
@@ -213,8 +216,8 @@ impl Store {
         before: Millis,
         reply: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) {
-        let user = user.to_owned();
-        self.change(None, move |conn| access::revoke(conn, &user, before), reply);
+        let (user, origin) = (user.to_owned(), self.0.origin);
+        self.change(None, move |conn| access::revoke(conn, origin, &user, before), reply);
     }
 
     /// Reads all revocations, and from where on the line of changes has to be read.
@@ -228,7 +231,19 @@ impl Store {
         seen: i64,
         reply: impl FnOnce(Result<AccessChanges, StoreError>) + Send + 'static,
     ) {
-        self.0.readers.read(move |conn| access::changes(conn, seen), reply);
+        let origin = self.0.origin;
+        self.0.readers.read(move |conn| access::changes(conn, origin, seen), reply);
+    }
+
+    /// Reads, in the writer's line, what the store says now of the campaigns that these changes were about:
+    /// what this process changes afterwards is told afterwards.
+    pub fn access_now(
+        &self,
+        changes: Vec<AccessChange>,
+        reply: impl FnOnce(Result<Vec<Option<AccessNow>>, StoreError>) + Send + 'static,
+    ) {
+        let query = move |conn: &mut AnyConnection| access::now(conn, &changes);
+        self.line_up(None, Asked { query, answer: None, reply, writes: false });
     }
 
     /// Reads the unread notifications after `mark`, oldest first; of very many the newest thousand.
@@ -295,7 +310,7 @@ impl Store {
                 .is_ok(),
             Record::Campaign(put) => {
                 let id = put.write.id.clone();
-                self.try_line_up(Some(&id), Put { ticket, put: *put, answer: None })
+                self.try_line_up(Some(&id), Put { ticket, put: *put, origin: self.0.origin, answer: None })
             }
         }
     }
@@ -306,8 +321,8 @@ impl Store {
         campaign: CampaignWrite,
         reply: impl FnOnce(Result<CampaignChange, StoreError>) + Send + 'static,
     ) {
-        let id = campaign.id.clone();
-        self.change(Some(&id), move |conn| read_model::put(conn, &campaign), reply);
+        let (id, origin) = (campaign.id.clone(), self.0.origin);
+        self.change(Some(&id), move |conn| put(conn, origin, &campaign), reply);
     }
 
     /// Reads a campaign as a whole, with who takes part; none where the store does not know it.
@@ -327,8 +342,13 @@ impl Store {
         campaign: &str,
         reply: impl FnOnce(Result<CampaignChange, StoreError>) + Send + 'static,
     ) {
-        let id = campaign.to_owned();
-        self.change(Some(campaign), move |conn| read_model::delete(conn, &id), reply);
+        let (id, origin) = (campaign.to_owned(), self.0.origin);
+        let query = move |conn: &mut AnyConnection| {
+            let change = read_model::delete(conn, &id)?;
+            access::note_deleted(conn, origin, &id, &change)?;
+            Ok(change)
+        };
+        self.change(Some(campaign), query, reply);
     }
 
     /// Adds a participant (again), or removes him for good.
@@ -339,9 +359,11 @@ impl Store {
         present: bool,
         reply: impl FnOnce(Result<ParticipantChange, StoreError>) + Send + 'static,
     ) {
-        let (campaign, user) = (campaign.to_owned(), user.to_owned());
-        let query =
-            move |conn: &mut AnyConnection| read_model::set_participant(conn, &campaign, &user, present);
+        let (campaign, user, origin) = (campaign.to_owned(), user.to_owned(), self.0.origin);
+        let query = move |conn: &mut AnyConnection| {
+            access::note_participant(conn, origin, &campaign, &user)?;
+            read_model::set_participant(conn, &campaign, &user, present)
+        };
         self.change(None, query, reply);
     }
 
@@ -464,16 +486,32 @@ impl Store {
     }
 }
 
+/// Writes a campaign, and lets the other nodes know where that moves rights.
+fn put(conn: &mut AnyConnection, origin: i64, write: &CampaignWrite) -> QueryResult<CampaignChange> {
+    let change = read_model::put(conn, write)?;
+    access::note_put(conn, origin, &write.id, &change)?;
+    Ok(change)
+}
+
+/// A number for this process' store. Two that draw the same would not hear of each other: one chance in 2^64.
+#[allow(clippy::expect_used, reason = "a hub without randomness must not run")]
+fn origin() -> i64 {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    i64::from_le_bytes(bytes)
+}
+
 /// A campaign in the writer's line, in its place among the statuses.
 struct Put {
     ticket: u64,
     put: CampaignPut,
+    origin: i64,
     answer: Option<CampaignChange>,
 }
 
 impl Task for Put {
     fn apply(&mut self, conn: &mut AnyConnection) -> QueryResult<()> {
-        self.answer = Some(read_model::put(conn, &self.put.write)?);
+        self.answer = Some(put(conn, self.origin, &self.put.write)?);
         Ok(())
     }
 

@@ -45,7 +45,7 @@ mod testing;
 mod tests;
 mod writer;
 
-pub use access::{AccessChange, AccessChanges};
+pub use access::{AccessChange, AccessChanges, AccessNow};
 pub use campaigns::{CampaignPart, CampaignRead, CampaignRow, CampaignState, Role};
 pub use connections::{ConnectionEvent, ConnectionEventKind};
 pub use error::StoreError;

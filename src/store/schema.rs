@@ -69,8 +69,10 @@ diesel::table! {
 diesel::table! {
     access_changes (seq) {
         seq -> BigInt,
+        kind -> Text,
         user_id -> Nullable<Text>,
         campaign_id -> Nullable<Text>,
+        origin -> BigInt,
         changed_at -> BigInt,
     }
 }

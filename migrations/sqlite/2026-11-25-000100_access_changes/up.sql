@@ -1,10 +1,12 @@
--- What every node has to hear of: it looks for rows after the last that it has seen. Rows are written in the
+-- What every node has to hear of: it looks for rows behind the last that it has seen. Rows are written in the
 -- transaction of the change and under the writer's lock, so `seq` grows in the order of commits.
 CREATE TABLE access_changes (
     seq         INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    user_id     TEXT,            -- alone: tokens of his were revoked
-    campaign_id TEXT,            -- who may see it has changed: for the user, or for anybody where none is named
-    changed_at  BIGINT NOT NULL
+    kind        TEXT    NOT NULL,   -- revoked, participant, owner, deleted; a node passes over what it does not know
+    user_id     TEXT,               -- whose tokens, whose part, who owned it before
+    campaign_id TEXT,
+    origin      BIGINT  NOT NULL,   -- the process that made it, and has acted on it
+    changed_at  BIGINT  NOT NULL
 );
 -- What the retention looks for.
 CREATE INDEX access_changes_by_time ON access_changes (changed_at);

@@ -1,6 +1,6 @@
 //! A change of rights: members and waiting subscribes of those who lost theirs leave at once (rule 11).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -41,7 +41,10 @@ impl Holders {
         let loses = |held: &&Held| !(held.claimed && lost.claims_stand);
         match &lost.from {
             Some(user) => self.0.get(user).into_iter().flatten().filter(loses).map(|held| held.uid).collect(),
-            None => self.0.values().flatten().filter(loses).map(|held| held.uid).collect(),
+            None => {
+                let losers = self.0.iter().filter(|(user, _)| !lost.but.contains(*user));
+                losers.flat_map(|(_, held)| held).filter(loses).map(|held| held.uid).collect()
+            }
         }
     }
 }
@@ -53,6 +56,8 @@ pub struct Withdrawn {
     pub room: RoomName,
     /// Whose it was; none where it was everybody's.
     pub from: Option<Arc<str>>,
+    /// Of everybody: who keeps it.
+    pub but: HashSet<Arc<str>>,
     /// Whether what tokens claim still counts.
     pub claims_stand: bool,
     /// What each member is told.

@@ -334,7 +334,16 @@ impl<R> House<R> {
     /// The store does not give a right any more.
     pub fn withdraw(&mut self, room: &str, from: Option<&str>, claims_stand: bool) {
         let told = Arc::new(Event::new("lost", &room));
-        let lost = Withdrawn { room: room.into(), from: from.map(Into::into), claims_stand, told };
+        let (from, but) = (from.map(Into::into), Default::default());
+        let lost = Withdrawn { room: room.into(), from, but, claims_stand, told };
+        self.step(|ledger, _, out| ledger.withdraw(&lost, out));
+    }
+
+    /// It gives none to anybody but these any more.
+    pub fn withdraw_from_all_but(&mut self, room: &str, but: &[&str]) {
+        let told = Arc::new(Event::new("lost", &room));
+        let but = but.iter().map(|user| (*user).into()).collect();
+        let lost = Withdrawn { room: room.into(), from: None, but, claims_stand: true, told };
         self.step(|ledger, _, out| ledger.withdraw(&lost, out));
     }
 

@@ -65,6 +65,17 @@ fn what_everybody_loses_leaves_those_whose_right_is_another() {
 }
 
 #[test]
+fn what_everybody_loses_but_some_leaves_those() {
+    let mut house = House::<()>::new(1, NO_LIMITS);
+    let granted = member(&mut house, 0, 0, how("u", false));
+    let other = member(&mut house, 0, 1, how("v", false));
+    house.withdraw_from_all_but(ROOM, &["v"]);
+    house.settle();
+    assert_eq!(house.said(granted), ["lost topic:c"]);
+    assert!(house.is_live(other, ROOM));
+}
+
+#[test]
 fn a_subscribe_that_is_under_way_is_denied_whatever_was_read_for_it() {
     let mut house = House::<()>::new(1, NO_LIMITS);
     let socket = house.connect(0, 0);

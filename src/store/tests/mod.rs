@@ -10,6 +10,7 @@ use super::queue::Bounds;
 use super::testing::{Blocker, Db, Kind, ask, flush, on_both, run, until};
 use super::*;
 
+mod access;
 mod analytics;
 mod campaigns;
 mod connects;

@@ -57,6 +57,7 @@ fn fill(db: &Db) {
     for insert in [
         "INSERT INTO event_outbox (channel, payload, dispatched_at) SELECT 'c', 'p', n FROM g",
         "INSERT INTO event_outbox (channel, payload) SELECT 'c', 'p' FROM g WHERE n < 100",
+        "INSERT INTO access_changes (kind, origin, changed_at) SELECT 'revoked', 0, n FROM g",
         "INSERT INTO connection_events (node, socket_id, user_id, event, \"timestamp\") SELECT 'n', 's', 'u', 'connected', n FROM g",
         "INSERT INTO notifications (id, user_id, type, title, message, created_at) SELECT CAST(n AS TEXT), 'u', 'info', '', '', n FROM g",
     ] {
@@ -75,7 +76,13 @@ on_both! {
             }
             let waiting = plan(db, &find(sqlite, 500));
             assert!(waiting.contains("event_outbox_waiting"), "{waiting}");
-            let indexes = ["notifications_by_time", "connection_events_by_time", "event_outbox_dispatched"];
+            let indexes = [
+                "notifications_by_time",
+                "connection_events_by_time",
+                "event_outbox_dispatched",
+                "access_changes_by_time",
+            ];
+            assert_eq!(deletes(sqlite, keep).len(), indexes.len());
             for (statement, index) in deletes(sqlite, keep).iter().zip(indexes) {
                 let plan = plan(db, statement);
                 // PostgreSQL reads a table of a page without its index
