@@ -147,8 +147,7 @@ fn open<N: crate::socket::Namespace>(
     let peer = io.peer_addr().ok();
     let admission = worker.admission();
     let proxies = &worker.options().trusted_proxies;
-    let alone =
-        |address: SocketAddr| Some(address.ip()).filter(|ip: &IpAddr| !proxies.trusts(ip.to_canonical()));
+    let alone = |address: SocketAddr| Some(address.ip()).filter(|ip: &IpAddr| !proxies.trusts(*ip));
     let Ok(places) = admission.stream(side, peer.and_then(alone)) else {
         turn_away(&io);
         return Err(DispatchError::Io(io::Error::from(ErrorKind::ConnectionAborted)));
