@@ -23,12 +23,16 @@ section! {
         /// Connects of one user in a minute; the next is told when to come back. Well above what a person with
         /// many tabs does, well below a client that loops.
         connects_per_user_per_minute: u64 = 100, range(1, 1_000_000), zero(OFF);
-        /// Handshakes from one address (IPv6: one /64) in a minute; the next gets 429. High, since an office or
-        /// a mobile network can be one address.
+        /// Handshakes from one address (IPv6: one /64) in a minute, at once or spread; the next gets 429. High, since
+        /// an office or a mobile network can be one address.
         handshakes_per_address_per_minute: u64 = 3_000, range(1, 10_000_000), zero(OFF);
-        /// Open connections from one address; the next gets 503. Off, since a proxy in front is one address.
+        /// Open connections from one address (IPv6: one /64); the next gets 503. A polled session counts as one. Of
+        /// TCP connections that are no websocket an address may have six for each. Off, since a proxy in front that
+        /// is not trusted is one address.
         connections_per_address: u64 = 0, range(1, 10_000_000), zero(OFF);
-        /// Open connections in all; the next gets 503.
+        /// Open connections in all; the next gets 503. Whatever it says, none is let in when descriptors run short:
+        /// some are kept back for Redis, the database and files, and of the rest an eighth for polls, API calls and
+        /// refusals.
         connections: u64 = 0, range(1, 10_000_000), zero("is as many as the descriptor limit leaves room for");
         /// Messages of one socket in a second, over time; every packet but heartbeats counts. Dropped beyond, and
         /// the socket is disconnected after ten such seconds on end.
@@ -53,11 +57,12 @@ section! {
         idle_check_ms: u64 = 300_000, unit("ms"), range(1, 86_400_000), zero(OFF);
         /// How long a socket may give no sign of life (packets, pongs, polls) until it is closed.
         idle_timeout_ms: u64 = 600_000, unit("ms"), range(1, 86_400_000), zero(OFF);
-        /// How long the head of a request may take; against clients that send a byte now and then.
+        /// How long the head of a request may take: 408 on a connection's first, a later one is cut off. Against
+        /// clients that send a byte now and then, or nothing.
         handshake_timeout_ms: u64 = 10_000, unit("ms"), range(1, 3_600_000), zero(OFF);
         /// Largest head of a request; a larger one gets 431. The HTTP parser itself takes 128 KiB at most.
         header_bytes: u64 = 16_384, unit("bytes"), range(1_024, 131_072), zero(OFF);
-        /// How long the body of a request may take.
+        /// How long the body of a request may take; a slower one gets 408.
         body_timeout_ms: u64 = 30_000, unit("ms"), range(1, 3_600_000), zero(OFF);
         /// Largest body of a request; a larger one gets 413.
         body_bytes: u64 = 1_000_000, unit("bytes"), range(1_024, 1_073_741_824), zero(OFF);

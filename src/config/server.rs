@@ -30,7 +30,8 @@ section! {
         /// Worker threads, each with its own sockets; 0 is one a core.
         workers: u64 = 0, range(0, 1024);
         /// A second address, `host:port`, for `/admin`, the admin calls and `/metrics`, which are then no longer
-        /// served on the main one. Empty: everything is on the main address.
+        /// served on the main one; `/health` and the plain websocket are on both. It has 32 connections of its own,
+        /// which `limits.connections` does not count. Empty: everything is on the main address.
         admin_address: String = text(""), example("\"127.0.0.1:9090\"");
         /// Addresses or networks of the proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed. The
         /// default trusts nobody: else any client could choose its address, and with it its limits.

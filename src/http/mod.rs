@@ -28,7 +28,8 @@ use std::sync::{Arc, OnceLock};
 
 use actix_cors::Cors;
 use actix_web::dev::RequestHead;
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Scope};
 
@@ -95,7 +96,7 @@ pub fn routes(config: &mut ServiceConfig, api: &web::Data<Api>, audience: Audien
         admin_routes(config);
     }
     config
-        .service(calls.wrap(cors(&api.options)).default_service(web::to(not_found)))
+        .service(calls.wrap(cors(&api.options)).wrap(no_store()).default_service(web::to(not_found)))
         .route("/health/live", web::get().to(health::live))
         .route("/health/ready", web::get().to(health::ready))
         .default_service(web::to(not_found));
@@ -127,6 +128,11 @@ fn admin_routes(config: &mut ServiceConfig) {
 
 async fn not_found() -> Result<HttpResponse, ApiError> {
     Err(ApiError::NotFound)
+}
+
+/// What is answered is somebody's and of now: nobody on the way keeps it, unless a call says otherwise.
+fn no_store() -> DefaultHeaders {
+    DefaultHeaders::new().add((header::CACHE_CONTROL, "no-store"))
 }
 
 /// Lets allowed pages call the API; the one origin function decides.

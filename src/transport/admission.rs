@@ -17,6 +17,9 @@ use crate::socket::Held;
 /// How often addresses are forgotten that have not been here for long.
 const SHRINK: Duration = Duration::from_secs(5);
 
+/// The label of connections that end since the head of a request took too long.
+const SLOW_HEAD: &str = "slow_head";
+
 /// What anyone outside is held to before there is a socket. 0 is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Limits {
@@ -45,7 +48,12 @@ impl Admission {
     pub fn new(options: &Options, metrics: Arc<Metrics>) -> Arc<Admission> {
         let limits = options.limits;
         let rate = HandshakeRate::new(limits.handshakes_per_address_per_minute);
-        Arc::new(Admission { limits, rate, capacity: Capacity::new(limits.most), metrics })
+        let capacity = Capacity::new(limits.most, metrics.streams.clone());
+        // all are shown from the start, so that the first of a kind is an increase
+        for reason in Refusal::REASONS.into_iter().chain([SLOW_HEAD]) {
+            metrics.refused_requests.with_label_values(&[reason]);
+        }
+        Arc::new(Admission { limits, rate, capacity, metrics })
     }
 
     /// A handshake that is in order, of a client with this address. What it gives is held until the session ends.
@@ -65,7 +73,7 @@ impl Admission {
     pub fn stream(&self, side: Side, peer: Option<IpAddr>) -> Result<StreamPlaces, Full> {
         let counted = self.capacity.stream(side).and_then(|stream| {
             let peer = peer.map_or(Ok(None), |peer| self.capacity.stream_of(peer));
-            peer.map(|peer| StreamPlaces { stream: Opened::new(stream, &self.metrics), peer })
+            peer.map(|peer| StreamPlaces { stream, peer })
         });
         counted.inspect_err(|full| self.refused(Refusal::Full(*full)))
     }
@@ -96,9 +104,9 @@ impl Admission {
         }
     }
 
-    /// Counts connections that are cut off since the head of a further request took too long.
+    /// Counts connections that end since the head of a request took too long.
     pub fn slow_heads(&self) -> IntCounter {
-        self.metrics.refused_requests.with_label_values(&["slow_head"])
+        self.metrics.refused_requests.with_label_values(&[SLOW_HEAD])
     }
 
     /// Forgets old addresses now and then, for ever.
@@ -114,29 +122,9 @@ impl Admission {
 #[derive(Debug)]
 pub struct StreamPlaces {
     /// Until it is closed.
-    pub stream: Opened,
+    pub stream: Place,
     /// As long as it speaks HTTP.
     pub peer: Option<Place>,
-}
-
-/// A descriptor in use.
-#[derive(Debug)]
-pub struct Opened {
-    _place: Place,
-    metrics: Arc<Metrics>,
-}
-
-impl Opened {
-    fn new(place: Place, metrics: &Arc<Metrics>) -> Opened {
-        metrics.streams.inc();
-        Opened { _place: place, metrics: Arc::clone(metrics) }
-    }
-}
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        self.metrics.streams.dec();
-    }
 }
 
 /// Bytes of a request's head as they came, save white space that says nothing.

@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use prometheus::IntGauge;
+
 use super::Side;
 use super::address::network;
 
@@ -55,6 +57,8 @@ pub struct Capacity {
     sessions: AtomicUsize,
     streams: AtomicUsize,
     operators: AtomicUsize,
+    /// Streams of both sides, as operators see them.
+    open: IntGauge,
     /// Only where addresses are limited; an address without connections has no entry.
     addresses: Mutex<HashMap<IpAddr, Open>>,
 }
@@ -83,10 +87,10 @@ enum What {
 
 impl Capacity {
     /// Nobody is here yet.
-    pub fn new(most: Most) -> Arc<Capacity> {
+    pub fn new(most: Most, open: IntGauge) -> Arc<Capacity> {
         let zero = AtomicUsize::default;
         let (sessions, streams, operators) = (zero(), zero(), zero());
-        Arc::new(Capacity { most, sessions, streams, operators, addresses: Mutex::default() })
+        Arc::new(Capacity { most, sessions, streams, operators, open, addresses: Mutex::default() })
     }
 
     /// A TCP connection was accepted.
@@ -99,6 +103,7 @@ impl Capacity {
             Side::Operators => (&self.operators, OPERATORS),
         };
         count_in(count, most).map_err(|()| Full::Streams)?;
+        self.open.inc();
         Ok(self.place(What::Stream(side)))
     }
 
@@ -189,8 +194,10 @@ impl Drop for Place {
                     capacity.give_back_address(address, |open| &mut open.sessions);
                 }
             }
-            What::Stream(Side::Public) => one_less(&capacity.streams),
-            What::Stream(Side::Operators) => one_less(&capacity.operators),
+            What::Stream(side) => {
+                capacity.open.dec();
+                one_less(if side == Side::Public { &capacity.streams } else { &capacity.operators });
+            }
             What::StreamOf(peer) => capacity.give_back_address(peer, |open| &mut open.streams),
         }
     }
@@ -206,6 +213,10 @@ fn count_in(count: &AtomicUsize, most: usize) -> Result<(), ()> {
 mod tests {
     use super::*;
 
+    fn capacity(most: Most) -> Arc<Capacity> {
+        Capacity::new(most, IntGauge::new("open", "open").unwrap())
+    }
+
     fn ip(n: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, n])
     }
@@ -216,7 +227,7 @@ mod tests {
 
     #[test]
     fn sessions_are_counted_in_all_and_a_place_that_is_given_back_is_free() {
-        let capacity = Capacity::new(Most { sessions: 2, ..Most::default() });
+        let capacity = capacity(Most { sessions: 2, ..Most::default() });
         let (first, _second) = (session(&capacity, 1).unwrap(), session(&capacity, 2).unwrap());
         assert_eq!(session(&capacity, 3).unwrap_err(), Full::Sessions);
         drop(first);
@@ -225,7 +236,7 @@ mod tests {
 
     #[test]
     fn sessions_of_one_address_are_counted_apart_and_leave_no_entry() {
-        let capacity = Capacity::new(Most { sessions_per_address: 2, sessions: 10, ..Most::default() });
+        let capacity = capacity(Most { sessions_per_address: 2, sessions: 10, ..Most::default() });
         let places = [session(&capacity, 1).unwrap(), session(&capacity, 1).unwrap()];
         assert_eq!(session(&capacity, 1).unwrap_err(), Full::Address);
         assert!(session(&capacity, 2).is_ok());
@@ -237,7 +248,7 @@ mod tests {
 
     #[test]
     fn an_address_has_some_http_connections_for_each_session() {
-        let capacity = Capacity::new(Most { sessions_per_address: 1, ..Most::default() });
+        let capacity = capacity(Most { sessions_per_address: 1, ..Most::default() });
         let streams: Vec<_> = (0..STREAMS_PER_SESSION).map(|_| capacity.stream_of(ip(1)).unwrap()).collect();
         assert_eq!(capacity.stream_of(ip(1)).unwrap_err(), Full::Address);
         assert!(capacity.stream_of(ip(2)).is_ok());
@@ -248,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_last_eighth_of_the_streams_is_not_for_handshakes() {
-        let capacity = Capacity::new(Most { streams: 16, ..Most::default() });
+        let capacity = capacity(Most { streams: 16, ..Most::default() });
         let mut streams: Vec<_> = (0..13).map(|_| capacity.stream(Side::Public).unwrap()).collect();
         assert!(session(&capacity, 1).is_ok());
         streams.push(capacity.stream(Side::Public).unwrap());
@@ -263,7 +274,7 @@ mod tests {
 
     #[test]
     fn without_limits_nothing_is_refused() {
-        let capacity = Capacity::new(Most::default());
+        let capacity = capacity(Most::default());
         let all: Vec<_> = (0..1_000).map(|_| session(&capacity, 1).unwrap()).collect();
         assert!(capacity.stream(Side::Public).is_ok() && capacity.stream_of(ip(1)).unwrap().is_none());
         assert!(capacity.addresses().is_empty());

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::query::{Carrier, EngineQuery, query_param};
 use super::refusal::{Refusal, check_origin, cors_headers};
-use super::stream::Stream;
+use super::stream::{Connection, Stream};
 use super::worker::Worker;
 use super::{Endpoint, Options, Side, peer_ip};
 use crate::ids::Sid;
@@ -141,6 +141,7 @@ pub(super) async fn upgrade<N: Namespace>(
     request: Request,
     mut framed: Framed<Stream, h1::Codec>,
 ) -> io::Result<()> {
+    let _busy = request.conn_data::<Connection>().map(|connection| connection.line.begin());
     let address = peer_ip(request.peer_addr());
     let judged = Judged { worker: &worker, side, request: &request, address };
     let Accepted { endpoint, dialog, whose } = match judged.judge().await {

@@ -26,6 +26,7 @@ pub struct Times {
 #[derive(Debug)]
 pub struct Line {
     times: Times,
+    born: Instant,
     state: Cell<State>,
     deadline: Cell<Option<Instant>>,
     /// Counts those that were cut off.
@@ -42,18 +43,21 @@ enum State {
     Resting,
     /// The next head has begun.
     Head,
+    /// Its deadline is over.
+    Late,
 }
 
 impl Line {
     /// A connection whose first request the dispatcher waits for; `hurry` is less time than it gives.
     pub fn new(times: Times, hurry: Option<Duration>, late: IntCounter) -> Rc<Line> {
-        let deadline = Cell::new(hurry.map(|hurry| Instant::now() + hurry));
-        Rc::new(Line { times, state: Cell::new(State::New), deadline, late })
+        let born = Instant::now();
+        let deadline = Cell::new(hurry.map(|hurry| born + hurry));
+        Rc::new(Line { times, born, state: Cell::new(State::New), deadline, late })
     }
 
-    /// The deadline is over: counts that, and gives what ends the connection.
+    /// What ends a connection whose deadline is over.
     pub fn cut_off(&self) -> io::Error {
-        self.late.inc();
+        self.state.set(State::Late);
         ErrorKind::TimedOut.into()
     }
 
@@ -91,6 +95,16 @@ impl Line {
 
     fn set_deadline(&self, deadline: Instant) {
         self.deadline.set(Some(deadline).filter(|_| !self.times.head.is_zero()));
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let times_out = !self.times.head.is_zero() && self.born.elapsed() >= self.times.head;
+        // the dispatcher, which waits for the first head, does not say how that went
+        if self.state.get() == State::Late || (self.state.get() == State::New && times_out) {
+            self.late.inc();
+        }
     }
 }
 

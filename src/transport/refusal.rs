@@ -94,6 +94,19 @@ impl Refusal {
         })
     }
 
+    /// All labels that [`Refusal::reason`] gives.
+    pub const REASONS: [&str; 9] = [
+        "origin",
+        "not_ready",
+        "handshake_rate",
+        "connections",
+        "connections_per_address",
+        "descriptors",
+        "header_bytes",
+        "body_bytes",
+        "body_timeout",
+    ];
+
     /// Its label in `roomcast_refused_requests_total`; none for what is wrong with the request alone.
     pub fn reason(self) -> Option<&'static str> {
         Some(match self {

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use actix_service::{
 use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::admission::Admission;
@@ -109,7 +111,7 @@ impl<S: Service> Site<S> {
             .configure(move |config| polling::routes(config, &polled, side))
             .configure(move |config| routes.routes(config, side));
         let http = HttpService::build()
-            .client_request_timeout(self.http.request_timeout)
+            .client_request_timeout(first_head(self.http.request_timeout))
             .client_disconnect_timeout(Duration::from_secs(1))
             .keep_alive(self.http.keep_alive)
             .h1_allow_half_closed(false)
@@ -128,6 +130,13 @@ impl<S: Service> Site<S> {
     }
 }
 
+/// What the dispatcher is told of the time for the first head: its clock is up to half a second behind, and
+/// nobody is to be cut off before time.
+fn first_head(time: Duration) -> Duration {
+    const BEHIND: Duration = Duration::from_millis(500);
+    if time.is_zero() { time } else { time + BEHIND }
+}
+
 /// Takes an accepted connection in; where there is no room it is told so, with what fits into one packet.
 fn open<N: crate::socket::Namespace>(
     worker: &Worker<N>,
@@ -138,8 +147,7 @@ fn open<N: crate::socket::Namespace>(
     let peer = io.peer_addr().ok();
     let admission = worker.admission();
     let proxies = &worker.options().trusted_proxies;
-    let alone =
-        |address: SocketAddr| Some(address.ip()).filter(|ip: &IpAddr| !proxies.trusts(ip.to_canonical()));
+    let alone = |address: SocketAddr| Some(address.ip()).filter(|ip: &IpAddr| !proxies.trusts(*ip));
     let Ok(places) = admission.stream(side, peer.and_then(alone)) else {
         turn_away(&io);
         return Err(DispatchError::Io(io::Error::from(ErrorKind::ConnectionAborted)));
@@ -150,8 +158,10 @@ fn open<N: crate::socket::Namespace>(
     Ok((Stream::new(io, line, places), Protocol::Http1, peer))
 }
 
+/// Past the runtime, which does not know yet whether the connection is ready for anything.
 fn turn_away(io: &TcpStream) {
-    let mut asked = [0; 1_024];
-    let _ = io.try_read(&mut asked); // what is left unread makes the system reset the connection
-    let _ = io.try_write(NO_ROOM);
+    let socket = SockRef::from(io);
+    let mut asked = [MaybeUninit::<u8>::uninit(); 1_024];
+    let _ = socket.recv(&mut asked); // what is left unread makes the system reset the connection
+    let _ = socket.send(NO_ROOM);
 }

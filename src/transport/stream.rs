@@ -15,7 +15,8 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use super::admission::{Opened, StreamPlaces};
+use super::admission::StreamPlaces;
+use super::capacity::Place;
 use super::line::Line;
 use crate::socket::poll::Cut;
 
@@ -60,7 +61,7 @@ impl Stream {
     }
 
     /// The bare connection, as it was, and its place among those that are open.
-    pub fn into_inner(self) -> (TcpStream, Opened) {
+    pub fn into_inner(self) -> (TcpStream, Place) {
         let _ = SockRef::from(&self.io).set_tcp_notsent_lowat(0); // the system's own value
         (self.io, self.places.stream)
     }

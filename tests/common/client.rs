@@ -185,12 +185,21 @@ impl TestClient {
         protocol: Protocol,
         handshake: &Handshake,
     ) -> Result<TestClient, (u16, String)> {
+        TestClient::open_at(server.port(), protocol, handshake)
+    }
+
+    /// The same at a port.
+    pub fn open_at(
+        port: u16,
+        protocol: Protocol,
+        handshake: &Handshake,
+    ) -> Result<TestClient, (u16, String)> {
         let mut open_packet = Value::Null;
         let link = if protocol == Protocol::Plain {
             let path = if handshake.path.is_empty() { protocol.path() } else { &handshake.path };
-            Link::Plain(websocket(server.port(), path, &handshake.headers, handshake.receive_buffer)?)
+            Link::Plain(websocket(port, path, &handshake.headers, handshake.receive_buffer)?)
         } else {
-            let engine = Engine::try_open(server.port(), &handshake.opening(protocol))?;
+            let engine = Engine::try_open(port, &handshake.opening(protocol))?;
             open_packet = engine.open.clone();
             Link::Engine(engine)
         };
