@@ -125,9 +125,7 @@ fn sqlite() {
 #[ignore = "a measurement"]
 fn postgres() {
     // as it is installed, with its writes made sure of, unlike that of the tests
-    let server = Postgres::start_with(
-        "-c fsync=on -c full_page_writes=on -c shared_buffers=128MB -c max_wal_size=4GB",
-    );
+    let server = Postgres::start_with("-c fsync=on -c full_page_writes=on -c shared_buffers=128MB");
     let db = Db::of(&server);
     Store::migrate(&db.options()).unwrap();
     measure_all(&db);
