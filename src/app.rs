@@ -253,7 +253,11 @@ impl Parts {
             publisher: publisher.clone(),
         })
         .start();
-        let figures = Figures { manager: manager.clone(), registry: registry.clone().recipient() };
+        let figures = Figures {
+            manager: manager.clone(),
+            registry: registry.clone().recipient(),
+            turn: Arc::new(tokio::sync::Semaphore::new(1)),
+        };
         let central = Central {
             registry: registry.clone().recipient(),
             from_lanes: registry.clone().recipient(),

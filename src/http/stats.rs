@@ -1,9 +1,13 @@
 //! `GET /api/v1/stats/connections` and `GET /api/v1/reports/usage`, for operators.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use actix::{Addr, Recipient};
+use actix_web::rt::time::timeout;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::error::ApiError;
 use super::{Api, rights};
@@ -102,8 +106,12 @@ pub async fn connections(api: web::Data<Api>, request: HttpRequest) -> Result<Ht
     };
     let to = clock::now_ms();
     let from = to - range;
+    let turn = api.figures.turn(api.read_model.patience).await?;
     let (tell, told) = oneshot::channel();
-    api.shared.store.connection_statistics(from, to, move |found| drop(tell.send(found)));
+    api.shared.store.connection_statistics(from, to, move |found| {
+        drop(turn); // also where the caller has given up before
+        drop(tell.send(found));
+    });
     let found = api.read_model.wait(told).await?;
     Ok(HttpResponse::Ok().json(shown(from, to, &found)))
 }
@@ -145,9 +153,18 @@ pub struct Figures {
     pub manager: Addr<ConnectionManager>,
     /// Rooms.
     pub registry: Recipient<registry::Look<Record>>,
+    /// Statistics of a long range may take the database seconds: one at a time, so that the readers that are left
+    /// are there for clients.
+    pub turn: Arc<Semaphore>,
 }
 
 impl Figures {
+    /// Waits until nobody else's statistics are made.
+    async fn turn(&self, patience: Duration) -> Result<OwnedSemaphorePermit, ApiError> {
+        let turn = timeout(patience, Arc::clone(&self.turn).acquire_owned()).await;
+        turn.ok().and_then(Result::ok).ok_or(ApiError::Unavailable)
+    }
+
     async fn of_connections(&self) -> Result<(usize, usize), ApiError> {
         let (tell, told) = oneshot::channel();
         let look = move |all: &Connections| {

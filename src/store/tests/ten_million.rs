@@ -115,10 +115,50 @@ fn measure_all(db: &Db) {
     });
 }
 
+/// A tenth of the rows as connections that lasted an hour at most, over 30 days, and their statistics.
+fn measure_statistics(db: &Db) {
+    let connections = rows() / 10;
+    let mut conn = db.outside();
+    let (begin, users) = (now_ms() - 30 * DAY_MS, (connections / 20).max(1));
+    let (sqlite, series) = (conn.is_sqlite(), |first: i64, last: i64| match db.kind {
+        Kind::Sqlite => {
+            format!("WITH RECURSIVE g(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM g WHERE n < {last})")
+        }
+        Kind::Postgres => format!("WITH g(n) AS (SELECT CAST(generate_series({first}, {last}) AS BIGINT))"),
+    });
+    if !sqlite {
+        conn.batch_execute("SET statement_timeout = 0; SET synchronous_commit = off").unwrap();
+    }
+    for first in (0..connections).step_by(CHUNK as usize) {
+        let series = series(first, (first + CHUNK).min(connections) - 1);
+        let at = format!("{begin} + n * 30 * {DAY_MS} / {connections}");
+        let user = format!("'u' || (n * 7919 % {users})");
+        let meta = r#"'{"ip":"192.0.2.1","userAgent":"Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0","transport":"websocket"}'"#;
+        conn.batch_execute(&format!(
+            "{series} INSERT INTO connection_events (node, socket_id, user_id, event, \"timestamp\", metadata, duration_ms) \
+             SELECT 'n:1', 's' || n, {user}, 'connected', {at}, {meta}, NULL FROM g; \
+             {series} INSERT INTO connection_events (node, socket_id, user_id, event, \"timestamp\", metadata, duration_ms) \
+             SELECT 'n:1', 's' || n, {user}, 'disconnected', {at} + 1000, {meta}, n * 7919 % 3600000 FROM g"
+        ))
+        .unwrap();
+    }
+    if !sqlite {
+        conn.batch_execute("VACUUM ANALYZE connection_events").unwrap();
+    }
+    for (what, days) in [("statistics of a day", 1), ("statistics of 30 days", 30)] {
+        measure(&format!("{what}, {} rows", connections * 2 * days / 30), 10, |_| {
+            super::super::statistics::read(&mut conn, now_ms() - days * DAY_MS, now_ms()).unwrap();
+        });
+    }
+}
+
 #[test]
 #[ignore = "a measurement"]
 fn sqlite() {
-    run(Kind::Sqlite, async |db| measure_all(db));
+    run(Kind::Sqlite, async |db| {
+        measure_all(db);
+        measure_statistics(db);
+    });
 }
 
 #[test]
@@ -129,4 +169,5 @@ fn postgres() {
     let db = Db::of(&server);
     Store::migrate(&db.options()).unwrap();
     measure_all(&db);
+    measure_statistics(&db);
 }
