@@ -24,9 +24,9 @@ fn come_and_go(server: &TestServer, user: &str) {
     client.close();
 }
 
-/// Five to show it what there is, two for what it missed meanwhile, one for the campaign and its right, one
-/// for owner copies; the rest are the two rows of `connection_events` with their transactions, which many
-/// clients share and one at a time has alone.
+/// Five to show it what there is (one for its claims), two for what it missed meanwhile, one for the campaign and
+/// its right, three for owner copies (a transaction), and its rows of `connection_events`: on SQLite a statement
+/// each, on PostgreSQL shared, and their transactions shared on both. One that comes while others wait shares theirs.
 const MOST: f64 = 16.0;
 
 on_both! {

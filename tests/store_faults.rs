@@ -363,7 +363,7 @@ fn one_that_is_killed_in_the_middle_of_a_migration_leaves_nothing_stuck() {
          WHERE version = (SELECT max(version) FROM __diesel_schema_migrations)",
     );
     // it comes to the first table that it wants to change, and no further
-    store.execute("BEGIN; LOCK TABLE notifications, event_outbox, campaigns IN ACCESS EXCLUSIVE MODE");
+    store.execute("BEGIN; LOCK TABLE notifications, event_outbox, campaigns, connection_events IN ACCESS EXCLUSIVE MODE");
     let mut killed = migrate(&url).spawn().unwrap();
     let mut second = store::Store::open_url(&url);
     eventually_true("it is in the middle", || {

@@ -6,6 +6,7 @@
 //! | [`campaigns`] | `/api/v1/campaigns/{id}` and its participants: the read model |
 //! | [`notifications`] | `GET /api/v1/users/{id}/notifications`, `POST …/read` |
 //! | [`auth`] | `POST /api/v1/auth/refresh`, `POST /api/v1/users/{id}/revoke` |
+//! | [`stats`] | `GET /api/v1/stats/connections`, `GET /api/v1/reports/usage` |
 //! | [`health`] | `GET /health/live`, `GET /health/ready`, `GET /metrics` |
 //! | [`rights`] | who may call what |
 //! | [`read_model`] | writes it, and tells the registry whose rights have changed |
@@ -23,6 +24,7 @@ pub mod path;
 pub mod publish;
 pub mod read_model;
 pub mod rights;
+pub mod stats;
 
 use std::sync::{Arc, OnceLock};
 
@@ -62,6 +64,8 @@ pub struct Api {
     pub revoker: Revoker,
     /// How long after its first token a session may be refreshed, in milliseconds; none where it may not.
     pub refresh: Option<Millis>,
+    /// How many are here.
+    pub figures: stats::Figures,
     /// How the hub is.
     pub health: Arc<Health>,
     /// Keys of backends.
@@ -118,7 +122,10 @@ fn public_calls(scope: Scope) -> Scope {
 
 /// Below `/api/v1`: what operators call. With `server.admin_address` it is served there only.
 fn admin_calls(scope: Scope) -> Scope {
-    scope.route("/users/{id}/revoke", web::post().to(auth::revoke))
+    scope
+        .route("/users/{id}/revoke", web::post().to(auth::revoke))
+        .route("/stats/connections", web::get().to(stats::connections))
+        .route("/reports/usage", web::get().to(stats::usage))
 }
 
 /// What operators ask for outside `/api/v1`; served where [`admin_calls`] are.

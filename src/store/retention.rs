@@ -158,3 +158,10 @@ fn delete(sqlite: bool, old: &Old) -> String {
 pub(super) fn deletes(sqlite: bool, keep: Keep) -> Vec<String> {
     keep.tables().iter().map(|old| delete(sqlite, old)).collect()
 }
+
+/// One step through the notifications, for a measurement.
+#[cfg(test)]
+pub(super) fn delete_some_notifications(conn: &mut AnyConnection, keep: Keep) -> QueryResult<usize> {
+    let [notifications, ..] = keep.tables();
+    step(conn, &notifications, clock::now_ms() - notifications.days as Millis * DAY_MS)
+}

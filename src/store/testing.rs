@@ -74,6 +74,11 @@ impl Db {
         }
     }
 
+    /// An empty one on this server.
+    pub(super) fn of(server: &Postgres) -> Db {
+        Db { kind: Kind::Postgres, url: server.database(), _folder: None }
+    }
+
     pub(super) fn options(&self) -> StoreOptions {
         StoreOptions {
             url: self.url.clone(),
@@ -253,11 +258,11 @@ pub(super) struct Postgres {
     _held: Child,
 }
 
-/// `$1` binaries, `$2` folder, `$3` port.
+/// `$1` binaries, `$2` folder, `$3` port, `$4` options.
 const HOLD: &str = r#"
 "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --locale=C -N >"$2/log" 2>&1 || { cat "$2/log"; exit 1; }
 "$1/postgres" -D "$2/data" -p "$3" -k "$2" -h 127.0.0.1 -c fsync=off -c full_page_writes=off \
-    -c max_connections=300 -c shared_buffers=64MB >>"$2/log" 2>&1 <&- &
+    -c max_connections=300 -c shared_buffers=64MB $4 >>"$2/log" 2>&1 <&- &
 server=$!
 until "$1/pg_isready" -q -h 127.0.0.1 -p "$3"; do
     kill -0 $server 2>/dev/null || { cat "$2/log"; exit 1; }
@@ -274,10 +279,15 @@ rm -rf "$2"
 impl Postgres {
     /// Starts one of its own: for a test that stops it.
     pub(super) fn start() -> Postgres {
+        Postgres::start_with("")
+    }
+
+    /// The same with options of its own, which win over those of the tests.
+    pub(super) fn start_with(options: &str) -> Postgres {
         let binaries = binaries();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::Builder::new().prefix("roomcast-pg-").tempdir().unwrap().keep();
-        let mut child = hold(&binaries, &folder, port);
+        let mut child = hold(&binaries, &folder, port, options);
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut said = Vec::new();
         let ready = lines.inspect(|line| said.push(line.clone())).any(|line| line == "ready");
@@ -301,7 +311,7 @@ impl Postgres {
     }
 }
 
-fn hold(binaries: &Path, folder: &Path, port: u16) -> Child {
+fn hold(binaries: &Path, folder: &Path, port: u16, options: &str) -> Child {
     let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
     let mut command = if root {
         // PostgreSQL refuses to run as root
@@ -312,7 +322,7 @@ fn hold(binaries: &Path, folder: &Path, port: u16) -> Child {
     } else {
         Command::new("sh")
     };
-    command.args(["-c", HOLD, "hold"]).arg(binaries).arg(folder).arg(port.to_string());
+    command.args(["-c", HOLD, "hold"]).arg(binaries).arg(folder).arg(port.to_string()).arg(options);
     // of its own group: a signal to the tests' group (Ctrl-C, timeout) must not hit the shell before it cleans up
     command.process_group(0);
     command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()

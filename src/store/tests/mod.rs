@@ -19,6 +19,7 @@ mod outages;
 mod outbox;
 mod plans;
 mod speed;
+mod ten_million;
 
 fn status(campaign: &str, status: &str, time: i64) -> Record {
     Record::Status { campaign_id: campaign.into(), status: status.into(), time }
