@@ -24,6 +24,7 @@ use crate::client::{Hub, Shared as ClientShared};
 use crate::config::Config;
 use crate::events::{Campaigns, Rules, Stamp, names, server};
 use crate::http::read_model::ReadModel;
+use crate::http::roster::Roster;
 use crate::http::{self, Api, Audience};
 use crate::metrics::Metrics;
 use crate::protocol::frame::Event;
@@ -252,6 +253,11 @@ impl Parts {
             publisher: publisher.clone(),
         })
         .start();
+        let roster = Roster {
+            manager: manager.clone(),
+            registry: registry.clone().recipient(),
+            rolls: registry.clone().recipient(),
+        };
         let central = Central {
             registry: registry.clone().recipient(),
             from_lanes: registry.clone().recipient(),
@@ -274,6 +280,7 @@ impl Parts {
                 manager: central.manager.clone().recipient(),
             },
             refresh: options::refresh(&self.config),
+            roster,
             health: Arc::clone(&self.health),
             api_keys: self.config.auth.api_keys.clone(),
             body_bytes: options::or_max(self.config.limits.body_bytes),
