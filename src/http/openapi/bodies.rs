@@ -41,7 +41,7 @@ pub struct Message {
         example = "campaign:c1"
     )]
     channel: String,
-    /// As docs/publishers.md says for the channel and its `eventType`.
+    /// An event of the channel: its `eventType` and the fields of that (README, Events).
     #[schema(value_type = Object, example = json!({"eventType": "updated", "budget": 7}))]
     payload: Value,
 }
@@ -59,7 +59,7 @@ pub struct Update {
     event_id: Option<String>,
 }
 
-/// An event of a timer. `eventType` is `executed` or `failed`, each with fields of its own (docs/publishers.md), or
+/// An event of a timer. `eventType` is `executed` or `failed`, each with fields of its own (README, Events), or
 /// anything else: then the fields are passed on as they are.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase", example = json!({"campaignId": "c1", "eventType": "armed"}))]
