@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything sets itself up; see CONTRIBUTING.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long test-clients swarm api fmt lint doc deny audit clean
+.PHONY: help setup run test test-long test-clients test-api swarm api fmt lint doc deny audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test-long: setup ## all tests and those that take over a minute
 
 test-clients: setup ## real clients alone (CLIENTS="node java": some of them)
 	@scripts/clients.sh $(CLIENTS)
+
+test-api: setup ## the HTTP API alone, called by its description
+	@scripts/openapi.sh
 
 swarm: setup ## 1000 clients, 10 000 events through Redis: each once and in order
 	@scripts/swarm.sh $(SWARM)
@@ -53,5 +56,5 @@ audit: ## known advisories; needs the network for their database
 
 clean: ## remove what was built and installed here
 	cargo clean
-	rm -rf tests/clients/node_modules tests/clients/python/.venv tests/clients/java/build tests/clients/java/lib
+	rm -rf tests/clients/node_modules tests/clients/python/.venv tests/clients/openapi/.venv tests/clients/java/build tests/clients/java/lib
 	rm -rf roomcast.db roomcast.db-shm roomcast.db-wal roomcast.db-relay

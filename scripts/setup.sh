@@ -69,10 +69,10 @@ node_packages() {
   npm ci --no-audit --no-fund --loglevel=error
 }
 
-python_packages() (
-  cd python
+python_packages() ( # python_packages FOLDER
+  cd "$1"
   newer .venv/installed requirements.txt && return
-  echo "setup: installing the packages of tests/clients/python"
+  echo "setup: installing the packages of tests/clients/$1"
   rm -rf .venv
   python3 -m venv .venv
   .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
@@ -91,6 +91,7 @@ java_packages() (
 if [ "$wanted" = test ]; then
   cd tests/clients
   node_packages
-  python_packages
+  python_packages python
+  python_packages openapi
   if has javac >/dev/null && has mvn >/dev/null; then java_packages; else echo "setup: no JDK: the Java client is left out"; fi
 fi

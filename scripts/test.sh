@@ -17,6 +17,9 @@ cargo test --examples
 echo "── real clients"
 scripts/clients.sh
 
+echo "── the HTTP API by its description"
+scripts/openapi.sh "${1:-}"
+
 if [ "${1:-}" = long ]; then
   echo "── a swarm of 1000 clients"
   scripts/swarm.sh

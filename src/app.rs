@@ -24,6 +24,7 @@ use crate::client::{Hub, Shared as ClientShared};
 use crate::config::Config;
 use crate::events::{Campaigns, Rules, Stamp, names, server};
 use crate::http::read_model::ReadModel;
+use crate::http::roster::Roster;
 use crate::http::stats::Figures;
 use crate::http::{self, Api, Audience};
 use crate::metrics::Metrics;
@@ -253,6 +254,11 @@ impl Parts {
             publisher: publisher.clone(),
         })
         .start();
+        let roster = Roster {
+            manager: manager.clone(),
+            registry: registry.clone().recipient(),
+            rolls: registry.clone().recipient(),
+        };
         let figures = Figures {
             manager: manager.clone(),
             registry: registry.clone().recipient(),
@@ -281,6 +287,7 @@ impl Parts {
             },
             refresh: options::refresh(&self.config),
             figures,
+            roster,
             health: Arc::clone(&self.health),
             api_keys: self.config.auth.api_keys.clone(),
             body_bytes: options::or_max(self.config.limits.body_bytes),

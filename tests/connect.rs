@@ -233,6 +233,35 @@ fn socketio_a_connect_without_a_token_is_refused_as_missing_and_another_may_foll
 }
 
 #[test]
+fn of_several_tokens_the_one_of_the_payload_counts_then_the_header_then_the_query() {
+    let server = TestServer::start();
+    let open = |protocol, query: &str, header: &str| {
+        let handshake = Handshake::query(protocol, &format!("token={query}"));
+        let handshake = handshake.header("Authorization", &format!("Bearer {header}"));
+        TestClient::open_with(&server, protocol, &handshake).unwrap()
+    };
+    let assert_is = |mut client: TestClient, who: &str| {
+        client.emit("subscribe:user", json!({}));
+        assert_eq!(client.wait_for("subscribed")["userId"], who);
+    };
+    for protocol in [Protocol::SocketIo, Protocol::Polling, Protocol::Plain] {
+        let mut client = open(protocol, &user("query"), &user("header"));
+        connect_bare(&mut client, protocol);
+        assert_is(client, "header");
+    }
+    let mut client = open(Protocol::SocketIo, &user("query"), &user("header"));
+    client.connect_with(&user("payload"));
+    assert_is(client, "payload");
+    // the first that is found counts, also where it is not accepted
+    let mut client = open(Protocol::SocketIo, &user("query"), &user("header"));
+    client.send_token("nonsense");
+    assert_eq!(client.next(), refusal(Protocol::SocketIo, "invalid"));
+    let mut client = open(Protocol::SocketIo, &user("query"), "nonsense");
+    client.send_text("40");
+    assert_eq!(client.next(), refusal(Protocol::SocketIo, "invalid"));
+}
+
+#[test]
 fn socketio_only_the_main_namespace_is_served() {
     let server = TestServer::start();
     let mut client = TestClient::open(&server, Protocol::SocketIo);

@@ -101,3 +101,50 @@ fn the_delay_of_every_event_is_measured() {
     }
     assert_eq!(server.metric("roomcast_publish_delay_seconds_count", r#"source="memory""#), 3.0);
 }
+
+#[test]
+fn another_method_of_a_path_is_answered_with_405_and_those_that_there_are() {
+    let server = TestServer::start();
+    for (method, path, allowed) in [
+        ("GET", "/api/v1/events", "POST"),
+        ("POST", "/api/v1/campaigns/c1", "GET, PUT, DELETE, HEAD"),
+        ("PATCH", "/api/v1/connections", "GET, HEAD"),
+        ("GET", "/api/v1/users/u/connections", "DELETE"),
+        ("POST", "/health/live", "GET, HEAD"),
+        ("BREW", "/metrics", "GET, HEAD"),
+    ] {
+        let response = server.call(method, path, &admin("a"), "");
+        let code = &response.json()["error"]["code"];
+        assert_eq!((response.status, code), (405, &json!("method_not_allowed")), "{method} {path}");
+        assert_eq!(response.header("allow"), Some(allowed), "{method} {path}");
+    }
+}
+
+#[test]
+fn head_is_answered_as_get_without_a_body() {
+    let server = TestServer::start();
+    for path in ["/health/live", "/health/ready", "/metrics", "/api/v1/rooms"] {
+        let response = server.call("HEAD", path, &admin("a"), "");
+        assert_eq!((response.status, &*response.body), (200, ""), "{path}");
+        assert!(response.header("content-length").is_some_and(|length| length != "0"), "{path}");
+    }
+}
+
+#[test]
+fn get_openapi_json_is_the_description_that_is_checked_in_and_every_call_in_it_is_served() {
+    let server = TestServer::start();
+    let answer = server.get("/api/v1/openapi.json");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    assert!(answer.body == include_str!("../docs/api/openapi.json"), "`make api` writes it anew");
+    let mut calls = 0;
+    for (path, methods) in answer.json()["paths"].as_object().unwrap() {
+        let filled = path.replace(['{', '}'], "");
+        for (method, call) in methods.as_object().unwrap() {
+            let response = http::call(&method.to_uppercase(), &server.url(&filled), &[], "");
+            let expected = if call.get("security").is_some() { 401 } else { 200 };
+            assert_eq!(response.status, expected, "{method} {path}: {response:?}");
+            calls += 1;
+        }
+    }
+    assert!(calls >= 22, "{calls}");
+}

@@ -218,7 +218,7 @@ on_both! {
         let answer = server.call("PUT", &path("c1"), &publisher(), &format!(r#"{{"name":"{}"}}"#, "x".repeat(1_000_000)));
         assert_error(&answer, 413, "too_large");
         for method in ["POST", "PATCH"] {
-            assert_error(&server.call(method, &path("c1"), &publisher(), "{}"), 404, "not_found");
+            assert_error(&server.call(method, &path("c1"), &publisher(), "{}"), 405, "method_not_allowed");
         }
         assert_eq!(get(&server, "c1").json(), good);
     }

@@ -567,7 +567,7 @@ fn http_refresh_ends_with_the_session_and_needs_its_beginning() {
         let answer = refresh_over_http(&server, &token);
         assert_eq!((answer.status, &answer.json()["error"]["code"]), (401, &json!("auth_failed")));
     }
-    assert_eq!(server.call("GET", "/api/v1/auth/refresh", &of(1), "").status, 404);
+    assert_eq!(server.call("GET", "/api/v1/auth/refresh", &of(1), "").status, 405);
     assert_eq!(http::post(&server.url("/api/v1/auth/refresh"), &[], "").json()["error"]["reason"], "missing");
 }
 

@@ -15,17 +15,20 @@ pub const KEPT: usize = 100;
 pub const KEPT_BYTES: usize = 1024;
 
 /// A refused message, as the admin API lists it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
 pub struct RejectedMessage {
+    /// Which it is since the start, counted from 0.
+    #[serde(skip)]
+    pub number: u64,
     /// When it came.
     pub at: Stamp,
     /// Where from: `redis`, `http`, `outbox`.
     pub source: &'static str,
-    /// Its channel, cut to [`KEPT_BYTES`].
+    /// Its channel, cut to 1 KiB.
     pub channel: String,
     /// Why it was refused.
     pub reason: Reason,
-    /// Its first [`KEPT_BYTES`] bytes, as text.
+    /// Its first KiB, as text.
     pub message: String,
     /// What was expected.
     pub expected: String,
@@ -35,12 +38,14 @@ pub struct RejectedMessage {
 #[derive(Debug)]
 pub struct Rejected {
     ring: VecDeque<RejectedMessage>,
+    /// The number of the next one.
+    next: u64,
     counts: [u64; Reason::ALL.len()],
 }
 
 impl Default for Rejected {
     fn default() -> Rejected {
-        Rejected { ring: VecDeque::with_capacity(KEPT), counts: [0; Reason::ALL.len()] }
+        Rejected { ring: VecDeque::with_capacity(KEPT), next: 0, counts: [0; Reason::ALL.len()] }
     }
 }
 
@@ -58,7 +63,9 @@ impl Rejected {
         if self.ring.len() == KEPT {
             self.ring.pop_front();
         }
+        self.next += 1;
         self.ring.push_back(RejectedMessage {
+            number: self.next - 1,
             at: Stamp(at),
             source,
             channel: beginning(channel.as_bytes()),
@@ -118,6 +125,7 @@ mod tests {
         rejected.count(Reason::Duplicate);
         let kept: Vec<_> = rejected.newest_first().map(|message| message.message.clone()).collect();
         assert_eq!((kept.len(), &*kept[0], &*kept[99]), (100, "149", "50"));
+        assert!(rejected.newest_first().map(|message| message.number).eq((50..150).rev()));
         assert_eq!((rejected.of(Reason::Nul), rejected.of(Reason::NotJson)), (20, 130));
         assert_eq!((rejected.of(Reason::Duplicate), rejected.total()), (1, 150));
     }

@@ -5,8 +5,12 @@ use actix_web::rt::time::timeout;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
 
+use super::connections::Disconnected;
 use super::error::ApiError;
+use super::openapi::answers::{Down, Invalid, Unauthorised, Unknown};
+use super::openapi::schemas::IdInPath;
 use super::path::{Segment, id_in_path};
 use super::{Api, rights};
 use crate::auth::{AuthError, NewToken, User};
@@ -16,7 +20,7 @@ use crate::events::Stamp;
 // ── refresh ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// The answer to a refresh.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct Refreshed {
     /// A new token of the same subject, permissions and campaigns.
@@ -29,6 +33,19 @@ pub struct Refreshed {
 ///
 /// # Errors
 /// It is switched off or the hub has nothing to sign with (404), the token is refused, or its session is over.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/refresh",
+    operation_id = "refreshToken",
+    tag = "users",
+    responses(
+        (status = 200, description = "A token of the same subject, permissions and campaigns.", body = Refreshed),
+        Unauthorised,
+        Unknown,
+        Down,
+    ),
+    security(("bearer" = [])),
+)]
 pub async fn refresh(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let keys = api.shared.keys();
     let max_session = api.refresh.filter(|_| keys.can_sign()).ok_or(ApiError::NotFound)?;
@@ -78,19 +95,26 @@ fn next_token(user: &User, max_session: Millis, now: Millis) -> Result<Next, Aut
 
 // ── revoke ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// The answer where sockets were sent away.
-#[derive(Serialize, Debug)]
-pub struct Disconnected {
-    /// How many sockets of this node.
-    pub disconnected: usize,
-}
-
 /// Refuses all tokens of a user that were issued until now. On this node that holds at once, whatever becomes of
 /// the call; it is answered when it is in the store, where the other nodes find it.
 ///
 /// # Errors
 /// The caller is no administrator, the id is none, or the store cannot answer: then it may hold on this node
 /// alone, and the call should be repeated.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{id}/revoke",
+    operation_id = "revokeUser",
+    tag = "admin",
+    params(IdInPath),
+    responses(
+        (status = 200, description = "Tokens issued until now are refused, on every node; sockets of this node with one were closed.", body = Disconnected),
+        Invalid,
+        Unauthorised,
+        Down,
+    ),
+    security(("bearer" = [])),
+)]
 pub async fn revoke(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     rights::may_administrate(&api, &request)?;
     let user = id_in_path(&request, Segment::USER)?;

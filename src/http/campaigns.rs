@@ -4,8 +4,12 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::error::ApiError;
+use super::openapi::answers::{Down, Invalid, TooLarge, Unauthorised, Unknown};
+use super::openapi::bodies;
+use super::openapi::schemas::{IdInPath, ParticipantInPath};
 use super::path::{Segment, id_in_path};
 use super::publish::read_body;
 use super::{Api, rights};
@@ -18,15 +22,18 @@ use crate::store::{Campaign, CampaignWrite};
 /// The most bytes of a campaign's metadata, as JSON text.
 const MAX_METADATA: usize = 16 * 1024;
 
-/// A campaign as it is answered.
-#[derive(Serialize)]
+/// A campaign.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Shown<'a> {
+#[schema(as = Campaign)]
+pub struct Shown<'a> {
     campaign_id: &'a str,
     name: Option<&'a str>,
     status: Option<&'a str>,
+    /// Since when it has its status.
     status_at: Option<Stamp>,
     owner_id: Option<&'a str>,
+    #[schema(value_type = serde_json::Value)]
     metadata: Option<&'a RawValue>,
     participants: &'a [String],
 }
@@ -50,6 +57,21 @@ impl<'a> From<&'a Campaign> for Shown<'a> {
 ///
 /// # Errors
 /// The caller may not, the id is none, the store does not know it or cannot answer.
+#[utoipa::path(
+    get,
+    path = "/api/v1/campaigns/{id}",
+    operation_id = "getCampaign",
+    tag = "read model",
+    params(IdInPath),
+    responses(
+        (status = 200, description = "It.", body = Shown),
+        Invalid,
+        Unauthorised,
+        Unknown,
+        Down,
+    ),
+    security(("bearer" = []), ("apiKey" = [])),
+)]
 pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     rights::may_publish(&api, &request)?;
     let id = id_in_path(&request, Segment::Campaign)?;
@@ -62,6 +84,23 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRespon
 ///
 /// # Errors
 /// The caller may not, the body is no campaign, or the store cannot answer: it may be done all the same.
+#[utoipa::path(
+    put,
+    path = "/api/v1/campaigns/{id}",
+    operation_id = "putCampaign",
+    tag = "read model",
+    params(IdInPath),
+    request_body = bodies::Campaign,
+    responses(
+        (status = 200, description = "Replaced.", body = Shown),
+        (status = 201, description = "Made.", body = Shown),
+        Invalid,
+        Unauthorised,
+        TooLarge,
+        Down,
+    ),
+    security(("bearer" = []), ("apiKey" = [])),
+)]
 pub async fn put(
     api: web::Data<Api>,
     request: HttpRequest,
@@ -80,6 +119,20 @@ pub async fn put(
 ///
 /// # Errors
 /// As [`put`].
+#[utoipa::path(
+    delete,
+    path = "/api/v1/campaigns/{id}",
+    operation_id = "deleteCampaign",
+    tag = "read model",
+    params(IdInPath),
+    responses(
+        (status = 204, description = "There is none of this id now."),
+        Invalid,
+        Unauthorised,
+        Down,
+    ),
+    security(("bearer" = []), ("apiKey" = [])),
+)]
 pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     rights::may_publish(&api, &request)?;
     let id = id_in_path(&request, Segment::Campaign)?;
@@ -91,6 +144,20 @@ pub async fn delete(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRes
 ///
 /// # Errors
 /// As [`put`].
+#[utoipa::path(
+    put,
+    path = "/api/v1/campaigns/{id}/participants/{user}",
+    operation_id = "addParticipant",
+    tag = "read model",
+    params(ParticipantInPath),
+    responses(
+        (status = 204, description = "The user takes part."),
+        Invalid,
+        Unauthorised,
+        Down,
+    ),
+    security(("bearer" = []), ("apiKey" = [])),
+)]
 pub async fn add_participant(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     set_participant(&api, &request, true).await
 }
@@ -99,6 +166,20 @@ pub async fn add_participant(api: web::Data<Api>, request: HttpRequest) -> Resul
 ///
 /// # Errors
 /// As [`put`].
+#[utoipa::path(
+    delete,
+    path = "/api/v1/campaigns/{id}/participants/{user}",
+    operation_id = "removeParticipant",
+    tag = "read model",
+    params(ParticipantInPath),
+    responses(
+        (status = 204, description = "The user stays out whatever his token claims."),
+        Invalid,
+        Unauthorised,
+        Down,
+    ),
+    security(("bearer" = []), ("apiKey" = [])),
+)]
 pub async fn remove_participant(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     set_participant(&api, &request, false).await
 }

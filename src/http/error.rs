@@ -2,8 +2,9 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::json;
+use serde::Serialize;
 use thiserror::Error;
+use utoipa::ToSchema;
 
 /// What can be wrong with a call.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -26,6 +27,9 @@ pub enum ApiError {
     /// Nothing has this name.
     #[error("Not found")]
     NotFound,
+    /// The path has other methods.
+    #[error("Method not allowed")]
+    MethodNotAllowed,
     /// The body is larger than allowed.
     #[error("Body too large: at most {0} bytes")]
     TooLarge(usize),
@@ -37,6 +41,24 @@ pub enum ApiError {
     Unavailable,
 }
 
+/// The body of every error.
+#[derive(Serialize, ToSchema)]
+pub struct ErrorBody {
+    error: ErrorDetails,
+}
+
+/// What is wrong.
+#[derive(Serialize, ToSchema)]
+pub struct ErrorDetails {
+    /// Stable: programs use it.
+    code: &'static str,
+    /// For people.
+    message: String,
+    /// Of `auth_failed`: `missing`, `invalid`, `expired` or `revoked`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
 impl ApiError {
     /// The stable code.
     pub fn code(&self) -> &'static str {
@@ -46,6 +68,7 @@ impl ApiError {
             ApiError::AccessDenied | ApiError::Origin => "access_denied",
             ApiError::AdminRequired => "admin_required",
             ApiError::NotFound => "not_found",
+            ApiError::MethodNotAllowed => "method_not_allowed",
             ApiError::TooLarge(_) | ApiError::MetadataTooLarge(_) => "too_large",
             ApiError::Unavailable => "unavailable",
         }
@@ -59,20 +82,19 @@ impl ResponseError for ApiError {
             ApiError::AuthFailed(_) => StatusCode::UNAUTHORIZED,
             ApiError::AccessDenied | ApiError::AdminRequired | ApiError::Origin => StatusCode::FORBIDDEN,
             ApiError::NotFound => StatusCode::NOT_FOUND,
+            ApiError::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::TooLarge(_) | ApiError::MetadataTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut error = json!({ "code": self.code(), "message": self.to_string() });
-        if let ApiError::AuthFailed(reason) = self {
-            error["reason"] = json!(reason);
-        }
+        let reason = if let ApiError::AuthFailed(reason) = self { Some(*reason) } else { None };
+        let error = ErrorDetails { code: self.code(), message: self.to_string(), reason };
         let mut response = HttpResponse::build(self.status_code());
         if *self == ApiError::Unavailable {
             response.insert_header(("Retry-After", "1"));
         }
-        response.json(json!({ "error": error }))
+        response.json(ErrorBody { error })
     }
 }

@@ -2,17 +2,62 @@
 
 use actix_web::{HttpResponse, web};
 use prometheus::{Encoder as _, TextEncoder};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Api;
 use crate::transport::gate::Phase;
 
+/// That the process lives.
+#[derive(Serialize, ToSchema)]
+pub struct Liveness {
+    /// `live`.
+    status: &'static str,
+}
+
+/// How the hub is.
+#[derive(Serialize, ToSchema)]
+pub struct Readiness<'a> {
+    /// `starting`, `operational`, `degraded` or `draining`.
+    status: &'static str,
+    version: &'a str,
+    parts: PartsHealth,
+}
+
+/// How its parts are.
+#[derive(Serialize, ToSchema)]
+pub struct PartsHealth {
+    /// `up`, `down`, or `off` where there is none.
+    redis: &'static str,
+    /// `up` or `down`.
+    database: &'static str,
+}
+
 /// The process lives.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    operation_id = "getLive",
+    tag = "health",
+    responses(
+        (status = 200, description = "The process lives.", body = Liveness),
+    ),
+)]
 pub async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "live" }))
+    HttpResponse::Ok().json(Liveness { status: "live" })
 }
 
 /// Whether connections should be sent here.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    operation_id = "getReady",
+    tag = "health",
+    responses(
+        (status = 200, description = "Connections may be sent here.", body = Readiness),
+        (status = 503, description = "They may not: it starts, it goes down, or a part that it needs is missing.", body = Readiness),
+    ),
+)]
 pub async fn ready(api: web::Data<Api>) -> HttpResponse {
     let health = &api.health;
     let ready = health.is_ready();
@@ -21,14 +66,20 @@ pub async fn ready(api: web::Data<Api>) -> HttpResponse {
         Phase::Starting => "starting",
         _ => health.status().as_str(),
     };
-    response.json(json!({
-        "status": status,
-        "version": api.shared.version,
-        "parts": { "redis": health.redis_word(), "database": health.database_word() },
-    }))
+    let parts = PartsHealth { redis: health.redis_word(), database: health.database_word() };
+    response.json(Readiness { status, version: &api.shared.version, parts })
 }
 
 /// The counters, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "getMetrics",
+    tag = "health",
+    responses(
+        (status = 200, description = "Counters in the text format of Prometheus.", body = String, content_type = "text/plain"),
+    ),
+)]
 pub async fn metrics(api: web::Data<Api>) -> HttpResponse {
     let metrics = &api.shared.metrics;
     let up = |name: &str, word: &str| {

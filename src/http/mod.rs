@@ -3,37 +3,51 @@
 //! | file | calls |
 //! |---|---|
 //! | [`publish`] | `POST /api/v1/events` |
+//! | [`one_kind`] | `POST` of an update, a timer's event, an alert, a notification |
 //! | [`campaigns`] | `/api/v1/campaigns/{id}` and its participants: the read model |
 //! | [`notifications`] | `GET /api/v1/users/{id}/notifications`, `POST …/read` |
 //! | [`auth`] | `POST /api/v1/auth/refresh`, `POST /api/v1/users/{id}/revoke` |
+//! | [`connections`], [`rooms`], [`rejected`] | who is connected and where; refused messages: for operators |
 //! | [`stats`] | `GET /api/v1/stats/connections`, `GET /api/v1/reports/usage` |
 //! | [`health`] | `GET /health/live`, `GET /health/ready`, `GET /metrics` |
 //! | [`rights`] | who may call what |
 //! | [`read_model`] | writes it, and tells the registry whose rights have changed |
-//! | [`path`] | ids in paths |
+//! | [`roster`] | asks manager, registry and lanes who is here |
+//! | [`routing`] | paths and their methods |
+//! | [`path`], [`query`] | ids in paths; filters |
 //! | [`page`] | `limit` and `cursor` of lists |
+//! | [`openapi`] | the description of all of it |
 //! | [`error`] | the one form of errors |
 
 pub mod auth;
 pub mod campaigns;
+pub mod connections;
 pub mod error;
 pub mod health;
 pub mod notifications;
+pub mod one_kind;
+pub mod openapi;
 pub mod page;
 pub mod path;
 pub mod publish;
+pub mod query;
 pub mod read_model;
+pub mod rejected;
 pub mod rights;
+pub mod rooms;
+pub mod roster;
+pub mod routing;
 pub mod stats;
 
 use std::sync::{Arc, OnceLock};
 
 use actix_cors::Cors;
+use actix_web::Scope;
 use actix_web::dev::RequestHead;
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::DefaultHeaders;
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, Scope};
+use actix_web::web::{self, ServiceConfig, to};
 
 use crate::bridge::Bus;
 use crate::bridge::access::Revoker;
@@ -45,8 +59,9 @@ use crate::events::Campaigns;
 use crate::pulse::Health;
 use crate::transport::{Options, peer_ip};
 
-use error::ApiError;
 use read_model::ReadModel;
+use roster::Roster;
+use routing::{at, not_found};
 
 /// What the calls need.
 pub struct Api {
@@ -66,6 +81,8 @@ pub struct Api {
     pub refresh: Option<Millis>,
     /// How many are here.
     pub figures: stats::Figures,
+    /// Who is here.
+    pub roster: Roster,
     /// How the hub is.
     pub health: Arc<Health>,
     /// Keys of backends.
@@ -100,41 +117,57 @@ pub fn routes(config: &mut ServiceConfig, api: &web::Data<Api>, audience: Audien
         admin_routes(config);
     }
     config
-        .service(calls.wrap(cors(&api.options)).wrap(no_store()).default_service(web::to(not_found)))
-        .route("/health/live", web::get().to(health::live))
-        .route("/health/ready", web::get().to(health::ready))
-        .default_service(web::to(not_found));
+        .service(
+            calls
+                .service(at("/openapi.json", [(GET, to(openapi::document))]))
+                .wrap(cors(&api.options))
+                .wrap(no_store())
+                .default_service(to(not_found)),
+        )
+        .service(at("/health/live", [(GET, to(health::live))]))
+        .service(at("/health/ready", [(GET, to(health::ready))]))
+        .default_service(to(not_found));
 }
+
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
+const DELETE: Method = Method::DELETE;
 
 /// Below `/api/v1`: what backends and users call.
 fn public_calls(scope: Scope) -> Scope {
+    let campaign = [(GET, to(campaigns::get)), (PUT, to(campaigns::put)), (DELETE, to(campaigns::delete))];
+    let participant = [(PUT, to(campaigns::add_participant)), (DELETE, to(campaigns::remove_participant))];
+    let stored = [(GET, to(notifications::list)), (POST, to(one_kind::notification))];
     scope
-        .route("/events", web::post().to(publish::events))
-        .route("/campaigns/{id}", web::get().to(campaigns::get))
-        .route("/campaigns/{id}", web::put().to(campaigns::put))
-        .route("/campaigns/{id}", web::delete().to(campaigns::delete))
-        .route("/campaigns/{id}/participants/{user}", web::put().to(campaigns::add_participant))
-        .route("/campaigns/{id}/participants/{user}", web::delete().to(campaigns::remove_participant))
-        .route("/users/{id}/notifications", web::get().to(notifications::list))
-        .route("/users/{id}/notifications/read", web::post().to(notifications::read))
-        .route("/auth/refresh", web::post().to(auth::refresh))
+        .service(at("/events", [(POST, to(publish::events))]))
+        .service(at("/campaigns/{id}/updates", [(POST, to(one_kind::update))]))
+        .service(at("/timers/{id}/events", [(POST, to(one_kind::timer_event))]))
+        .service(at("/system/alerts", [(POST, to(one_kind::alert))]))
+        .service(at("/users/{id}/notifications", stored))
+        .service(at("/users/{id}/notifications/read", [(POST, to(notifications::read))]))
+        .service(at("/campaigns/{id}", campaign))
+        .service(at("/campaigns/{id}/participants/{user}", participant))
+        .service(at("/auth/refresh", [(POST, to(auth::refresh))]))
 }
 
 /// Below `/api/v1`: what operators call. With `server.admin_address` it is served there only.
 fn admin_calls(scope: Scope) -> Scope {
     scope
-        .route("/users/{id}/revoke", web::post().to(auth::revoke))
-        .route("/stats/connections", web::get().to(stats::connections))
-        .route("/reports/usage", web::get().to(stats::usage))
+        .service(at("/connections", [(GET, to(connections::list))]))
+        .service(at("/connections/{socketId}", [(DELETE, to(connections::disconnect))]))
+        .service(at("/users/{id}/connections", [(DELETE, to(connections::disconnect_user))]))
+        .service(at("/rooms", [(GET, to(rooms::list))]))
+        .service(at("/rooms/{room}", [(GET, to(rooms::get))]))
+        .service(at("/rejected", [(GET, to(rejected::list))]))
+        .service(at("/users/{id}/revoke", [(POST, to(auth::revoke))]))
+        .service(at("/stats/connections", [(GET, to(stats::connections))]))
+        .service(at("/reports/usage", [(GET, to(stats::usage))]))
 }
 
 /// What operators ask for outside `/api/v1`; served where [`admin_calls`] are.
 fn admin_routes(config: &mut ServiceConfig) {
-    config.route("/metrics", web::get().to(health::metrics));
-}
-
-async fn not_found() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::NotFound)
+    config.service(at("/metrics", [(GET, to(health::metrics))]));
 }
 
 /// What is answered is somebody's and of now: nobody on the way keeps it, unless a call says otherwise.

@@ -4,12 +4,16 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
 
 use super::error::ApiError;
+use super::openapi::answers::{Down, Invalid, TooLarge, Unauthorised};
+use super::openapi::bodies::Ids;
+use super::openapi::schemas::{IdInPath, NotificationItem, PageInQuery, Unread};
 use super::page::{Listed, Page, flag};
 use super::path::{Segment, id_in_path};
 use super::publish::read_body;
-use super::{Api, rights};
+use super::{Api, query, rights};
 use crate::client::notifications::told_read;
 use crate::client::requests::{self, NotificationsReadRequest};
 use crate::client::stored::notification;
@@ -31,7 +35,7 @@ pub struct StoredItem<'a> {
 }
 
 /// Which notifications were marked.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Serialize, Deserialize, ToSchema, Debug)]
 pub struct MarkedRead {
     /// Those that were the user's and unread.
     pub ids: Vec<String>,
@@ -41,8 +45,23 @@ pub struct MarkedRead {
 ///
 /// # Errors
 /// The caller is neither that user nor an administrator, the query is wrong, or the store cannot answer.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/{id}/notifications",
+    operation_id = "listNotifications",
+    tag = "users",
+    params(IdInPath, Unread, PageInQuery),
+    responses(
+        (status = 200, description = "Stored notifications, newest first.", body = Listed<NotificationItem>),
+        Invalid,
+        Unauthorised,
+        Down,
+    ),
+    security(("bearer" = [])),
+)]
 pub async fn list(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let user = user_of(&api, &request)?;
+    query::check(&request, &["unread"])?;
     let page = Page::of(&request, "notifications")?;
     let before = page.after(|key| key.parse::<i64>().ok())?;
     let of = if flag(&request, "unread")? { Of::Unread } else { Of::All };
@@ -62,6 +81,22 @@ fn shown(item: &StoredNotification) -> StoredItem<'_> {
 ///
 /// # Errors
 /// As [`list`]; where the store did not answer in time it may be done all the same.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{id}/notifications/read",
+    operation_id = "markNotificationsRead",
+    tag = "users",
+    params(IdInPath),
+    request_body = Ids,
+    responses(
+        (status = 200, description = "Those that were the user's and unread.", body = MarkedRead),
+        Invalid,
+        Unauthorised,
+        TooLarge,
+        Down,
+    ),
+    security(("bearer" = [])),
+)]
 pub async fn read(
     api: web::Data<Api>,
     request: HttpRequest,

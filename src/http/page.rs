@@ -29,7 +29,7 @@ pub struct Page {
 }
 
 /// A page as it is answered.
-#[derive(Serialize, Clone, PartialEq, Eq, Debug)]
+#[derive(Serialize, utoipa::ToSchema, Clone, PartialEq, Eq, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct Listed<T> {
     /// The items.
@@ -37,6 +37,13 @@ pub struct Listed<T> {
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+impl<T> Listed<T> {
+    /// The same page of other items.
+    pub fn map<U>(self, of: impl FnMut(T) -> U) -> Listed<U> {
+        Listed { items: self.items.into_iter().map(of).collect(), next_cursor: self.next_cursor }
+    }
 }
 
 impl Page {

@@ -26,10 +26,15 @@ impl Segment {
 /// # Errors
 /// It is no id.
 pub fn id_in_path(request: &HttpRequest, segment: Segment) -> Result<String, ApiError> {
-    let raw = request.uri().path().split('/').nth(segment as usize).unwrap_or_default();
-    let id = percent_decode_str(raw).decode_utf8().ok().filter(|id| is_id(id));
+    let id = text_in_path(request, segment).filter(|id| is_id(id));
     let expected = "expected ids in the path: 1 to 128 characters without white space, percent-encoded";
-    id.map(String::from).ok_or_else(|| ApiError::InvalidPayload(expected.to_owned()))
+    id.ok_or_else(|| ApiError::InvalidPayload(expected.to_owned()))
+}
+
+/// What this segment says, decoded in the same way; none where it is no text.
+pub fn text_in_path(request: &HttpRequest, segment: Segment) -> Option<String> {
+    let raw = request.uri().path().split('/').nth(segment as usize).unwrap_or_default();
+    percent_decode_str(raw).decode_utf8().ok().map(String::from)
 }
 
 #[cfg(test)]

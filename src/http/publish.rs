@@ -6,16 +6,21 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
 
 use super::error::ApiError;
+use super::openapi::answers::{Down, Invalid, TooLarge, Unauthorised};
+use super::openapi::bodies::Messages;
+use super::openapi::schemas::Idempotency;
 use super::{Api, rights};
 use crate::auth::is_long_id;
 use crate::bridge::{BusError, Message};
 use crate::clock;
+use crate::events::Refusal;
 use crate::events::event_id::with_event_id;
 
 /// The most messages of one call.
-const MAX_BATCH: usize = 1_000;
+pub(super) const MAX_BATCH: usize = 1_000;
 const EXPECTED: &str = "expected {channel, payload} or an array of up to 1000 of them";
 
 /// One message as it is published.
@@ -27,27 +32,36 @@ struct Item<'a> {
     payload: &'a RawValue,
 }
 
-/// The result of one message.
-#[derive(Serialize, Clone, PartialEq, Eq, Debug)]
-#[serde(untagged)]
-enum Outcome {
-    Ok { ok: bool },
-    Err { ok: bool, error: ItemError },
+/// The results, in the order of the messages.
+#[derive(Serialize, ToSchema)]
+pub struct Published {
+    results: Vec<Outcome>,
 }
 
-#[derive(Serialize, Clone, PartialEq, Eq, Debug)]
-struct ItemError {
+/// The result of one message.
+#[derive(Serialize, ToSchema, Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// Whether it was taken.
+    ok: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ItemError>,
+}
+
+/// Why a message was refused.
+#[derive(Serialize, ToSchema, Clone, PartialEq, Eq, Debug)]
+pub struct ItemError {
+    /// `invalid_payload`.
     code: &'static str,
+    /// The reason as in `/api/v1/rejected`, and what was expected.
     message: String,
 }
 
 impl Outcome {
-    fn refused(code: &'static str, message: impl Into<String>) -> Outcome {
-        Outcome::Err { ok: false, error: ItemError { code, message: message.into() } }
-    }
+    const TAKEN: Outcome = Outcome { ok: true, error: None };
 
-    fn is_ok(&self) -> bool {
-        matches!(self, Outcome::Ok { .. })
+    fn refused(code: &'static str, message: impl Into<String>) -> Outcome {
+        Outcome { ok: false, error: Some(ItemError { code, message: message.into() }) }
     }
 }
 
@@ -55,6 +69,23 @@ impl Outcome {
 ///
 /// # Errors
 /// The caller may not, the body is no list of messages, or the bus cannot be reached.
+#[utoipa::path(
+    post,
+    path = "/api/v1/events",
+    operation_id = "publish",
+    tag = "publish",
+    params(Idempotency),
+    request_body = Messages,
+    responses(
+        (status = 202, description = "At least one was taken: each result says.", body = Published),
+        (status = 422, description = "Every one was refused, and is listed in `/api/v1/rejected`.", body = Published),
+        Invalid,
+        Unauthorised,
+        TooLarge,
+        Down,
+    ),
+    security(("bearer" = []), ("apiKey" = [])),
+)]
 pub async fn events(
     api: web::Data<Api>,
     request: HttpRequest,
@@ -70,7 +101,9 @@ pub async fn events(
         .into_iter()
         .enumerate()
         .map(|(n, item)| {
-            send(&api, &item, key.map(|key| if single { key.to_owned() } else { format!("{key}:{n}") }))
+            let key = key.map(|key| if single { key.to_owned() } else { format!("{key}:{n}") });
+            let message = message(item.channel.into_owned(), item.payload.get().as_bytes(), key.as_deref());
+            send(&api, message)
         })
         .collect();
     let mut results = Vec::with_capacity(sent.len());
@@ -81,21 +114,21 @@ pub async fn events(
 }
 
 /// The header that makes a repeat of the call harmless.
-fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, ApiError> {
+pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, ApiError> {
     let expected = "expected Idempotency-Key to be 1 to 256 characters without white space, in ASCII";
     let Some(value) = request.headers().get("Idempotency-Key") else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| is_long_id(key));
     key.map(Some).ok_or_else(|| ApiError::InvalidPayload(expected.to_owned()))
 }
 
-fn answer(results: &[Result<Outcome, ApiError>]) -> Result<HttpResponse, ApiError> {
+pub(super) fn answer(results: &[Result<Outcome, ApiError>]) -> Result<HttpResponse, ApiError> {
     if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {
         return Err(error.clone());
     }
-    let results: Vec<&Outcome> = results.iter().flatten().collect();
-    let all_failed = results.iter().all(|outcome| !outcome.is_ok());
+    let results: Vec<Outcome> = results.iter().flatten().cloned().collect();
+    let all_failed = results.iter().all(|outcome| !outcome.ok);
     let status = if all_failed { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::ACCEPTED };
-    Ok(HttpResponse::build(status).json(serde_json::json!({ "results": results })))
+    Ok(HttpResponse::build(status).json(Published { results }))
 }
 
 /// The whole body, within the limit.
@@ -125,23 +158,26 @@ fn parse(body: &[u8]) -> Result<Items<'_>, ApiError> {
 }
 
 /// A message on its way, or refused already.
-enum Sent {
-    Refused(Outcome),
+pub(super) enum Sent {
+    Refused(Refusal),
     Waiting(oneshot::Receiver<Result<(), BusError>>),
 }
 
-fn send(api: &Api, item: &Item<'_>, key: Option<String>) -> Sent {
-    let payload = item.payload.get().as_bytes();
-    let payload = Bytes::from(match &key {
+/// A message with the key as its `eventId`, unless it has one.
+pub(super) fn message(channel: String, payload: &[u8], key: Option<&str>) -> Message {
+    let payload = match key {
         Some(key) => with_event_id(payload, key).into_owned(),
         None => payload.to_vec(),
-    });
-    let message = Message { channel: item.channel.to_string(), payload };
+    };
+    Message { channel, payload: payload.into() }
+}
+
+/// Refuses a message, which is then counted and listed, or publishes it.
+pub(super) fn send(api: &Api, message: Message) -> Sent {
     // what is judged is what is sent: a 2xx promises that it arrives
     if let Err(refusal) = api.intake.check(&message.channel, &message.payload) {
-        let why = format!("{}: {}", refusal.reason.as_str(), refusal.message);
-        api.intake.reject("http", &message, refusal, clock::now_ms());
-        return Sent::Refused(Outcome::refused("invalid_payload", why));
+        api.intake.reject("http", &message, refusal.clone(), clock::now_ms());
+        return Sent::Refused(refusal);
     }
     let (done, waiting) = oneshot::channel();
     let done = Box::new(move |result| {
@@ -152,13 +188,13 @@ fn send(api: &Api, item: &Item<'_>, key: Option<String>) -> Sent {
 }
 
 impl Sent {
-    async fn outcome(self) -> Result<Outcome, ApiError> {
+    pub(super) async fn outcome(self) -> Result<Outcome, ApiError> {
         let waiting = match self {
-            Sent::Refused(outcome) => return Ok(outcome),
+            Sent::Refused(refusal) => return Ok(Outcome::refused("invalid_payload", refusal.to_string())),
             Sent::Waiting(waiting) => waiting,
         };
         match waiting.await.unwrap_or(Err(BusError::Unavailable)) {
-            Ok(()) => Ok(Outcome::Ok { ok: true }),
+            Ok(()) => Ok(Outcome::TAKEN),
             Err(BusError::Unavailable | BusError::Busy) => Err(ApiError::Unavailable),
             Err(error @ (BusError::UnknownChannel | BusError::Refused(_))) => {
                 Ok(Outcome::refused("invalid_payload", error.to_string()))
@@ -186,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_status_says_whether_anything_went_through() {
-        let ok = Ok(Outcome::Ok { ok: true });
+        let ok = Ok(Outcome::TAKEN);
         let bad = Ok(Outcome::refused("invalid_payload", "no"));
         let status = |results: &[_]| answer(results).map(|response| response.status());
         assert_eq!(status(&[ok.clone(), bad.clone()]), Ok(StatusCode::ACCEPTED));

@@ -21,6 +21,7 @@ use super::permits::Permit;
 use super::publication::State;
 use super::registry::{Dropped, FromLane};
 use super::request::{Asked, Read, ReadAnswer, Refused, Reply, RoomState};
+use super::roll::Roll;
 use super::watch::WatchId;
 use crate::clock;
 use crate::close::CloseReason;
@@ -105,6 +106,13 @@ pub enum Order {
         number: u64,
         /// What the store holds.
         found: RoomState,
+    },
+    /// Say who is in a room.
+    Roll {
+        /// The room.
+        room: RoomId,
+        /// What is asked.
+        roll: Roll,
     },
 }
 
@@ -220,6 +228,11 @@ impl Lane {
         self.carry_out(ctx);
     }
 
+    fn call_roll(&self, room: RoomId, roll: &Roll) {
+        let (members, outboxes) = (self.members.borrow(), self.outboxes.borrow());
+        roll.answer(members.live(room).iter().filter_map(|&slot| outboxes.uid(slot)));
+    }
+
     /// Tells the next few sockets that the server goes down.
     fn send_away(&mut self, count: u32) {
         let outboxes = self.outboxes.borrow();
@@ -277,6 +290,7 @@ impl Handler<Order> for Lane {
                 self.members.borrow_mut().end_refresh(room, number, &found);
                 self.waiting += 1; // to be flushed like any event
             }
+            Order::Roll { room, roll } => self.call_roll(room, &roll),
         }
         self.carry_out(ctx);
     }

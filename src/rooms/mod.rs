@@ -11,6 +11,7 @@
 //! | [`publication`] | what is handed to the registry: an event and the rooms it goes to |
 //! | [`request`] | what a socket asks of the registry, and how it is answered |
 //! | [`identity`] | another identity for a socket that is in rooms already |
+//! | [`roll`] | who is in a room, for operators |
 //! | [`permits`] | how much may be in flight between a source and the sockets |
 //!
 //! Among registry, lanes and sockets only `do_send` is used: an `Addr::send` that meets a full mailbox is
@@ -25,6 +26,7 @@ pub mod permits;
 pub mod publication;
 pub mod registry;
 pub mod request;
+pub mod roll;
 pub mod watch;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The `RoomRegistry` actor: the one place where events, joins and leaves get their order.
 //!
 //! Messages: [`Publish`] from the bridge, [`FromSocket`], [`FromLane`], [`FromStore`], [`LaneUp`] from
-//! each worker as it starts, [`Look`] from whoever wants to see.
+//! each worker as it starts, [`Look`] and [`Roll`] from whoever wants to see.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::lane::{Lane, Order};
 use super::ledger::{AliasLoad, Claim, Confirmed, Ledger, Limits, Outputs, RightsRead, StateRead, Withdrawn};
 use super::publication::{Publications, RoomName};
 use super::request::{Join, LeaveRoom, RoomState};
+use super::roll::{Part, Roll};
 use crate::clock;
 use crate::ids::Uid;
 use crate::metrics::Metrics;
@@ -287,5 +288,17 @@ impl<R: Unpin + 'static, J: Journal<R> + Unpin> Handler<Look<R>> for RoomRegistr
 
     fn handle(&mut self, Look(look): Look<R>, _: &mut Context<Self>) {
         look(&self.ledger);
+    }
+}
+
+impl<R: Unpin + 'static, J: Journal<R> + Unpin> Handler<Roll> for RoomRegistry<R, J> {
+    type Result = ();
+
+    fn handle(&mut self, roll: Roll, _: &mut Context<Self>) {
+        let Some(found) = self.ledger.room(&roll.room) else { return };
+        roll.say(Part::Count(found.count));
+        for &worker in &found.workers {
+            self.send(worker, Order::Roll { room: found.id, roll: roll.clone() });
+        }
     }
 }

@@ -53,6 +53,15 @@ pub fn post(url: &str, headers: &[(&str, &str)], body: &str) -> Response {
     read(url, request.send(body))
 }
 
+/// `POST` of bytes that need be no text, with some headers.
+pub fn post_bytes(url: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+    let mut request = agent().post(url).header("Content-Type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    read(url, request.send(body))
+}
+
 /// Any method, with some headers; without a body where it is empty.
 pub fn call(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Response {
     let mut request = ureq::http::Request::builder().method(method).uri(url);

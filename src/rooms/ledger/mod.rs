@@ -99,6 +99,17 @@ pub struct Ledger<R> {
     _record: std::marker::PhantomData<R>,
 }
 
+/// A room as operators find it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// Its number.
+    pub id: RoomId,
+    /// How many are in it.
+    pub count: u32,
+    /// The workers whose sockets they are.
+    pub workers: SmallVec<[u16; 4]>,
+}
+
 struct Room {
     name: RoomName,
     count: u32,
@@ -375,6 +386,30 @@ impl<R> Ledger<R> {
     /// Rooms that have members, with their number.
     pub fn rooms(&self) -> impl Iterator<Item = (&RoomName, u32)> {
         self.rooms.iter().flatten().map(|room| (&room.name, room.count))
+    }
+
+    /// What is known of a room; none where nobody is in it.
+    pub fn room(&self, name: &str) -> Option<Found> {
+        let id = *self.names.get(name)?;
+        let room = self.rooms[id.0 as usize].as_ref()?;
+        let has_some = room.workers.iter().enumerate().filter(|(_, count)| **count > 0);
+        let workers = has_some.map(|(worker, _)| worker as u16).collect();
+        Some(Found { id, count: room.count, workers })
+    }
+
+    /// Some rooms, in the order of their numbers, which a room keeps while anyone is in it: at most `most`, with
+    /// their number of members, from number `from` on, and where to go on. Looks at a bounded number of them.
+    pub fn some_rooms(&self, from: u32, most: usize) -> (Vec<(RoomId, RoomName, u32)>, Option<u32>) {
+        const LOOKED_AT: usize = 16_384;
+        let mut found = Vec::new();
+        let rest = self.rooms.iter().enumerate().skip(from as usize);
+        for (looked_at, (number, room)) in rest.enumerate() {
+            if found.len() == most || looked_at == LOOKED_AT {
+                return (found, Some(number as u32));
+            }
+            found.extend(room.as_ref().map(|room| (RoomId(number as u32), room.name.clone(), room.count)));
+        }
+        (found, None)
     }
 
     /// How many sockets are in any room.

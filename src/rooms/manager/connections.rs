@@ -1,7 +1,8 @@
 //! Who is connected, pure: the [`ConnectionManager`](super::ConnectionManager)'s state.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::Whose;
 use super::terms::{Looks, Term};
 use crate::clock::Millis;
 use crate::ids::{Place, Sid, Uid};
+use crate::rooms::roll::lowest;
 use crate::socket::{Peer, Presence, Signal};
 
 /// What happens where a user would get one connection too many.
@@ -64,7 +66,8 @@ pub struct Connection {
 /// Who is connected, pure.
 #[derive(Debug, Default)]
 pub struct Connections {
-    all: HashMap<Uid, Connection>,
+    /// In the order of their numbers, so that a list can be read in parts while they come and go.
+    all: BTreeMap<Uid, Connection>,
     /// By user, oldest first.
     users: HashMap<Arc<str>, SmallVec<[Uid; 2]>>,
     /// Who has to be looked at when.
@@ -90,6 +93,17 @@ impl Connections {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.all.values()
+    }
+
+    /// Numbers of connections greater than `after`: the `most` smallest, in order.
+    pub fn some(&self, after: Option<Uid>, most: usize) -> Vec<Uid> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.all.range((from, Bound::Unbounded)).take(most).map(|(uid, _)| *uid).collect()
+    }
+
+    /// The same of one user.
+    pub fn some_of(&self, user: &str, after: Option<Uid>, most: usize) -> Vec<Uid> {
+        lowest(self.uids_of(user).iter().copied(), after, most)
     }
 
     /// Those that are meant. For one socket all are looked at: only operators ask.

@@ -395,6 +395,7 @@ impl<R> House<R> {
                         return true;
                     }
                     Order::Tell(event) => lane.members.tell_all(&event),
+                    Order::Roll { .. } => {} // no state changes
                     Order::Refresh { room, number, kept } => lane.members.begin_refresh(room, number, kept),
                     Order::Refreshed { room, number, found } => {
                         lane.members.end_refresh(room, number, &found);

@@ -5,6 +5,7 @@ mod fan_out;
 mod house;
 mod items;
 mod limits;
+mod lists;
 mod model;
 mod refresh;
 mod renewal;
