@@ -168,7 +168,9 @@ impl Stage {
         self.wait_for_recovery();
         std::thread::sleep(self.scale.around);
         let streams = self.traffic.finish();
-        wait(self.scale.patience, || self.crowd.count(|log| has_all(log, &streams)) == self.crowd.len());
+        let behind = || self.crowd.len() - self.crowd.count(|log| has_all(log, &streams));
+        let all = wait(self.scale.patience, || behind() == 0);
+        self.row.require(all, || format!("{} have not come to the last event", behind()));
         let out = self.crowd.count(|log| !log.is_in());
         let why = self.crowd.first(|log| (!log.is_in()).then(|| log.last_end.clone()));
         self.row.require(out == 0, || format!("{out} clients are not back: {}", why.unwrap_or_default()));
