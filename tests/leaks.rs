@@ -88,7 +88,7 @@ fn the_hub_knows_of_one_user_in_one_room(server: &TestServer) {
 }
 
 #[test]
-fn a_storm_of_connects_upgrades_resets_and_half_open_connections_leaves_nothing() {
+fn a_storm_of_connects_upgrades_kicks_resets_and_half_open_connections_leaves_nothing() {
     let server = hub().start();
     churn(&server, 120, 10, ALL); // opens what is opened once
     eventually_nothing_is_left(&server);
@@ -97,6 +97,8 @@ fn a_storm_of_connects_upgrades_resets_and_half_open_connections_leaves_nothing(
     assert!(server.metric("websocket_connections_total", "\"connected\"") > 1_000.0, "few were let in");
     eventually_nothing_is_left(&server);
     the_hub_knows_of_one_user_in_one_room(&server);
+    let kicked = server.store().count("connection_events WHERE metadata LIKE '%\"kicked\"%'");
+    assert!(kicked > 100, "{kicked} were disconnected by an operator");
     eventually_all_is_given_back(&server, &before);
 }
 
