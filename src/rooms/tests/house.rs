@@ -228,6 +228,8 @@ pub struct OpenRead {
     pub room: RoomName,
     pub since: i64,
     pub opened: u64,
+    /// Which of the socket's identities it is made for; the first is 0.
+    pub identity: usize,
 }
 
 /// How a room is asked for.
@@ -258,7 +260,16 @@ pub struct House<R> {
     pub order: usize,
     names: HashMap<(Uid, RoomId), RoomName>,
     uids: u64,
+    /// How many identities each socket has had, by the registry.
+    identities: HashMap<Uid, usize>,
+    /// Under which of them the registry took a request.
+    asked_as: HashMap<(Uid, u64), usize>,
+    /// Those that the lanes have not heard of.
+    renewed_as: HashMap<Uid, VecDeque<usize>>,
 }
+
+/// Who asks for what, under which identity.
+type Asking = (Uid, RoomName, usize);
 
 impl<R> House<R> {
     pub fn new(lanes: usize, limits: Limits) -> House<R> {
@@ -280,6 +291,9 @@ impl<R> House<R> {
             order: 0,
             names: HashMap::new(),
             uids: 0,
+            identities: HashMap::new(),
+            asked_as: HashMap::new(),
+            renewed_as: HashMap::new(),
         }
     }
 
@@ -324,6 +338,15 @@ impl<R> House<R> {
             caught_up: how.caught_up,
         };
         self.step(|ledger, now, out| ledger.join(join, now, out));
+        let identity = self.identity(place.uid);
+        if let Some(Mail::Order(_, Order::Join(join))) = self.lanes[place.worker as usize].mailbox.back() {
+            self.asked_as.insert((place.uid, join.request), identity);
+        }
+    }
+
+    /// Which identity a socket has by the registry.
+    pub fn identity(&self, uid: Uid) -> usize {
+        self.identities.get(&uid).copied().unwrap_or(0)
     }
 
     pub fn leave(&mut self, place: Place, room: &str, ack: u32) {
@@ -351,6 +374,14 @@ impl<R> House<R> {
     pub fn renew(&mut self, place: Place, identity: impl Identity + 'static) {
         let renewal = Renewal { place, identity: Arc::new(identity) };
         self.step(|ledger, now, out| ledger.renew(renewal, now, out));
+        *self.identities.entry(place.uid).or_default() += 1;
+        let identity = self.identity(place.uid);
+        if let Some(Mail::Order(_, Order::Renew { place: of, .. })) =
+            self.lanes[place.worker as usize].mailbox.back()
+            && *of == place
+        {
+            self.renewed_as.entry(place.uid).or_default().push_back(identity);
+        }
     }
 
     /// Answers the oldest read of rights with what is lost; none where the store cannot say.
@@ -384,16 +415,7 @@ impl<R> House<R> {
                     Order::Refuse(place, asked, why) => lane.members.refuse(place, &asked, why),
                     Order::Leave(leaving) => lane.members.leave(&leaving),
                     Order::Expel(expelled) => lane.members.expel(&expelled),
-                    Order::Renew { place, reads } => {
-                        for (id, read) in reads {
-                            let (mut again, one) = (Vec::new(), vec![(id, read)]);
-                            self.lanes[worker].members.renew(place, one, self.now, &mut again);
-                            let asking =
-                                (place.uid, self.names.get(&(place.uid, id)).cloned().unwrap_or("".into()));
-                            self.carry_out(worker as u16, again, Some(asking));
-                        }
-                        return true;
-                    }
+                    Order::Renew { place, reads } => return self.renew_in_lane(worker, place, reads),
                     Order::Tell(event) => lane.members.tell_all(&event),
                     Order::Roll { .. } => {} // no state changes
                     Order::Refresh { room, number, kept } => lane.members.begin_refresh(room, number, kept),
@@ -402,8 +424,9 @@ impl<R> House<R> {
                     }
                     Order::Join(join) => {
                         let room = join.asked.answers.done().data().trim_matches('"').into();
-                        asking = Some((join.place.uid, room));
-                        self.names.extend(asking.clone().map(|(uid, room)| ((uid, join.room), room)));
+                        let identity = self.asked_as.remove(&(join.place.uid, join.request)).unwrap_or(0);
+                        asking = Some((join.place.uid, room, identity));
+                        self.names.extend(asking.clone().map(|(uid, room, _)| ((uid, join.room), room)));
                         lane.members.join(*join, self.now, &mut effects);
                     }
                 }
@@ -413,13 +436,25 @@ impl<R> House<R> {
         true
     }
 
-    fn carry_out(&mut self, worker: u16, effects: Vec<Effect>, asking: Option<(Uid, RoomName)>) {
+    /// A lane hears of another identity, of which one was noted when the registry sent it.
+    fn renew_in_lane(&mut self, worker: usize, place: Place, reads: Vec<(RoomId, Box<dyn Read>)>) -> bool {
+        let identity = self.renewed_as.get_mut(&place.uid).and_then(VecDeque::pop_front).unwrap_or(0);
+        for (id, read) in reads {
+            let mut effects = Vec::new();
+            self.lanes[worker].members.renew(place, vec![(id, read)], self.now, &mut effects);
+            let room = self.names.get(&(place.uid, id)).cloned();
+            self.carry_out(worker as u16, effects, room.map(|room| (place.uid, room, identity)));
+        }
+        true
+    }
+
+    fn carry_out(&mut self, worker: u16, effects: Vec<Effect>, asking: Option<Asking>) {
         for effect in effects {
             match effect {
                 Effect::Drop { uid, room, request } => self.dropped.push_back((uid, room, request)),
                 Effect::Read { watch, since, .. } => {
-                    let (uid, room) = asking.clone().expect("a read without a join");
-                    self.reads.push(OpenRead { worker, watch, uid, room, since, opened: self.now });
+                    let (uid, room, identity) = asking.clone().expect("a read without a join");
+                    self.reads.push(OpenRead { worker, watch, uid, room, since, opened: self.now, identity });
                 }
             }
         }

@@ -108,6 +108,7 @@ impl Told<'_> {
         (0..TOPICS).try_for_each(|topic| self.the_client_ends_in_the_true_state(topic))?;
         self.membership_is_what_it_was_told()?;
         self.who_lost_his_right_is_out()?;
+        self.each_subscribe_is_judged_by_its_identity_or_a_later_one()?;
         check_notes(self)
     }
 
@@ -138,7 +139,8 @@ impl Told<'_> {
         for number in 1..=self.life.requests.len() {
             let answers = answers(number);
             self.fail(answers <= 1, "a request is answered twice")?;
-            self.fail(answers == 1 || self.life.died.is_some(), "a request is never answered")?;
+            let wants_none = matches!(self.life.requests[number - 1].act, Act::Renew(_));
+            self.fail(answers == 1 || wants_none || self.life.died.is_some(), "a request is never answered")?;
         }
         for (index, entry) in self.journal.iter().enumerate() {
             self.answer_is_right(index, &entry.word)?;
@@ -157,7 +159,9 @@ impl Told<'_> {
                 self.fail(!self.was_left_since(request, room, index), "`subscribed` after `unsubscribed`")
             }
             Word::Done { request, subscribed: false } => {
-                let (Act::Join(room) | Act::Leave(room)) = self.life.requests[request - 1].act;
+                let (Act::Join(room) | Act::Leave(room)) = self.life.requests[request - 1].act else {
+                    return self.fail(false, "`unsubscribed` answers nothing of the kind");
+                };
                 let open =
                     self.journal[..index].iter().rev().find(|entry| !matches!(entry.word, Word::Done { .. }));
                 let after_leaving = open.is_some_and(|entry| entry.word == Word::Unsubscribed(room));
@@ -283,7 +287,8 @@ impl Told<'_> {
             let asked_again = self.journal.get(index + 1).is_some_and(|next| next.word == denied);
             let mut lost = self.world.withdrawals.iter().filter(|lost| lost.topic == topic);
             let withdrawn = lost.any(|lost| self.loses_by(lost));
-            self.fail(withdrawn || asked_again, "put out though its right stands")?;
+            let renewed = self.world.rights_lost.contains(&(self.life.place.uid, topic));
+            self.fail(withdrawn || asked_again || renewed, "put out though its right stands")?;
         }
         let mut rooms = self.stays.iter().filter(|stay| stay.open).map(|stay| stay.room);
         let without = rooms
@@ -291,8 +296,38 @@ impl Told<'_> {
         self.fail(without.is_none() || self.life.died.is_some(), "in a room without a right to it")
     }
 
+    /// Who is let into a topic, or denied it, is so by a read that was made for the identity under which it was
+    /// asked, or for a later one.
+    fn each_subscribe_is_judged_by_its_identity_or_a_later_one(&self) -> Verdict {
+        let uid = self.life.place.uid;
+        for (index, entry) in self.journal.iter().enumerate() {
+            let (request, allowed) = match entry.word {
+                Word::Done { request, subscribed: true } => (request, true),
+                Word::NotDone { request } => (request, false),
+                _ => continue,
+            };
+            let Request { act: Act::Join(Room::Topic(topic)), identity, .. } =
+                self.life.requests[request - 1]
+            else {
+                continue;
+            };
+            let denied = Word::Refused(Room::Topic(topic), "denied".to_owned());
+            if !allowed && self.journal[index - 1].word != denied {
+                continue; // the store could not say, or there was no room
+            }
+            let mut reads = self.world.seen.iter().filter(|seen| (seen.uid, seen.topic) == (uid, topic));
+            let read = reads.any(|seen| seen.identity >= identity && seen.allowed == allowed);
+            let mut lost = self.world.withdrawals.iter().filter(|lost| lost.topic == topic);
+            let taken_away =
+                self.world.rights_lost.contains(&(uid, topic)) || lost.any(|lost| self.loses_by(lost));
+            self.fail(read || (!allowed && taken_away), "judged by an identity that it had before")?;
+        }
+        Ok(())
+    }
+
     fn loses_by(&self, lost: &Withdrawal) -> bool {
-        lost.from.is_none_or(|user| user == self.life.user) && !(lost.claims_stand && self.life.claims())
+        lost.from.is_none_or(|user| user == self.life.user)
+            && !(lost.claims_stand && lost.claimants.contains(&self.life.place.uid))
     }
 
     /// Whether the first of the requests that a stay answers was handled before this change of rights.

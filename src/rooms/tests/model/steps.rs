@@ -61,6 +61,8 @@ pub enum Step {
     /// The client of a seat asks; an empty seat is taken first.
     Subscribe(usize, Room),
     Unsubscribe(usize, Room),
+    /// The client of a seat shows another token, which claims every topic or none.
+    Renew(usize, bool),
     Die(usize),
     /// The registry handles the oldest request of a socket (the newest socket's, or an earlier one's).
     Registry(usize),
@@ -71,6 +73,10 @@ pub enum Step {
     See(usize, Mood),
     /// A reader's answer goes into its lane's mailbox.
     Post(usize),
+    /// A reader sees what rights the store gives to one with another token.
+    SeeRights(usize, Mood),
+    /// Its answer comes to the registry.
+    PostRights(usize),
     CommitState(usize),
     CommitNotes(usize),
     /// The writer commits a change of owner.
@@ -114,6 +120,7 @@ fn step() -> impl Strategy<Value = Step> {
     let client = prop_oneof![
         9 => (0..SEATS, room()).prop_map(|(seat, room)| Step::Subscribe(seat, room)),
         3 => (0..SEATS, room()).prop_map(|(seat, room)| Step::Unsubscribe(seat, room)),
+        3 => (0..SEATS, any::<bool>()).prop_map(|(seat, claims)| Step::Renew(seat, claims)),
         1 => (0..SEATS).prop_map(Step::Die),
     ];
     let hub = prop_oneof![
@@ -122,6 +129,8 @@ fn step() -> impl Strategy<Value = Step> {
         9 => (0..LANES).prop_map(Step::Lane),
         4 => (0..8usize, mood()).prop_map(|(which, mood)| Step::See(which, mood)),
         4 => (0..8usize).prop_map(Step::Post),
+        1 => (0..4usize, mood()).prop_map(|(which, mood)| Step::SeeRights(which, mood)),
+        1 => (0..4usize).prop_map(Step::PostRights),
     ];
     let owner = prop_oneof![3 => (0..USERS).prop_map(Some), 1 => Just(None)];
     let grant = prop_oneof![2 => Just(Grant::Given), 1 => Just(Grant::Open), 1 => Just(Grant::Barred)];

@@ -7,8 +7,10 @@ use proptest::test_runner::TestCaseError;
 use super::super::house::*;
 use super::steps::{Grant, LANES, Mood, Room, SEATS, Step, TOPICS, USERS, What};
 use crate::ids::{Place, Uid};
+use crate::protocol::frame::Event;
+use crate::rooms::identity::{Identity, Standing};
 use crate::rooms::ledger::{Confirmed, Limits};
-use crate::rooms::request::{CaughtUp, Found, ReadAnswer, Right};
+use crate::rooms::request::{CaughtUp, Found, Read, ReadAnswer, Right};
 use crate::rooms::{Publication, RoomName, State};
 
 pub type Verdict = Result<(), TestCaseError>;
@@ -37,6 +39,8 @@ pub struct Ordered {
 pub enum Act {
     Join(Room),
     Leave(Room),
+    /// Not answered by the hub below: it only changes who asks.
+    Renew(bool),
 }
 
 /// A request of a client; its ack is its index and one.
@@ -47,16 +51,30 @@ pub struct Request {
     pub taken: usize,
     /// How many changes of rights the registry had been told of by then.
     pub told: usize,
+    /// Which of the socket's identities it was made under.
+    pub identity: usize,
 }
 
 /// A change of rights, as the registry was told of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Withdrawal {
     pub topic: usize,
     pub from: Option<usize>,
     pub claims_stand: bool,
     /// How many events were ordered by then.
     pub taken: usize,
+    /// Sockets whose tokens claimed every topic.
+    pub claimants: HashSet<Uid>,
+}
+
+/// What a reader has found of a socket's right to a topic.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    pub uid: Uid,
+    pub topic: usize,
+    /// Which of the socket's identities it was read for.
+    pub identity: usize,
+    pub allowed: bool,
 }
 
 /// One socket, from its birth on.
@@ -73,12 +91,14 @@ pub struct Life {
     pub initial: Vec<usize>,
     /// The mark that they reach up to.
     mark: i64,
+    /// Whether each of its identities' tokens claims every topic.
+    identities: Vec<bool>,
 }
 
 impl Life {
-    /// Whether its token claims every topic: those of the first lane do.
+    /// Whether its newest token claims every topic; the first of those of the first lane do.
     pub fn claims(&self) -> bool {
-        self.place.worker == 0
+        self.identities.last() == Some(&true)
     }
 
     /// Whether the registry has something to hear of it.
@@ -105,9 +125,13 @@ pub struct Store {
 impl Store {
     /// Whether a socket may see a topic, by the store or by its token.
     pub fn lets(&self, life: &Life, topic: usize) -> bool {
-        match self.grants[topic][life.user] {
+        self.gives(topic, life.user, life.claims())
+    }
+
+    fn gives(&self, topic: usize, user: usize, claimed: bool) -> bool {
+        match self.grants[topic][user] {
             Grant::Given => true,
-            Grant::Open => life.claims(),
+            Grant::Open => claimed,
             Grant::Barred => false,
         }
     }
@@ -124,6 +148,10 @@ pub struct World {
     told: [Option<usize>; TOPICS],
     pub owners_changed: bool,
     pub withdrawals: Vec<Withdrawal>,
+    pub seen: Vec<Seen>,
+    rights_answers: Vec<(Uid, u64, Option<Vec<usize>>)>,
+    /// What readers have denied to one with another token.
+    pub rights_lost: HashSet<(Uid, usize)>,
     states: [Option<(State, u64)>; TOPICS],
     notes: VecDeque<(u64, usize, To)>,
     reports: VecDeque<Report>,
@@ -180,6 +208,9 @@ impl World {
             told: owners,
             owners_changed: false,
             withdrawals: Vec::new(),
+            seen: Vec::new(),
+            rights_answers: Vec::new(),
+            rights_lost: HashSet::new(),
             states: [None, None],
             notes: VecDeque::new(),
             reports: VecDeque::new(),
@@ -193,12 +224,15 @@ impl World {
             Step::Publish(list) => self.publish(&list),
             Step::Subscribe(seat, room) => self.ask(seat, Act::Join(room)),
             Step::Unsubscribe(seat, room) => self.ask(seat, Act::Leave(room)),
+            Step::Renew(seat, claims) => self.ask(seat, Act::Renew(claims)),
             Step::Die(seat) => self.die(seat),
             Step::Registry(which) => return self.registry(which),
             Step::Dropped => drop(self.house.hear_dropped()),
             Step::Lane(lane) => drop(self.house.handle(lane)),
             Step::See(which, mood) => self.see(which, mood),
             Step::Post(which) => self.post(which),
+            Step::SeeRights(which, mood) => self.see_rights(which, mood),
+            Step::PostRights(which) => self.post_rights(which),
             Step::CommitState(topic) => self.commit_state(topic),
             Step::CommitNotes(count) => (0..count).for_each(|_| self.commit_note()),
             Step::Owner(topic, to) => self.change_owner(topic, to),
@@ -216,7 +250,7 @@ impl World {
 
     fn ask(&mut self, seat: usize, act: Act) {
         let life = self.seats[seat].unwrap_or_else(|| self.be_born(seat));
-        self.lives[life].requests.push(Request { act, taken: 0, told: 0 });
+        self.lives[life].requests.push(Request { act, taken: 0, told: 0, identity: 0 });
     }
 
     fn be_born(&mut self, seat: usize) -> usize {
@@ -225,8 +259,19 @@ impl World {
         let own = self.store.rows.iter().filter(|(_, to)| *to == user);
         let initial = own.map(|(number, _)| *number).collect();
         let mark = self.store.rows.len() as i64;
+        let identities = vec![place.worker == 0];
         let requests = Vec::new();
-        self.lives.push(Life { place, user, requests, handled: 0, died: None, buried: false, initial, mark });
+        self.lives.push(Life {
+            place,
+            user,
+            requests,
+            handled: 0,
+            died: None,
+            buried: false,
+            initial,
+            mark,
+            identities,
+        });
         self.seats[seat] = Some(self.lives.len() - 1);
         self.lives.len() - 1
     }
@@ -250,6 +295,7 @@ impl World {
             return Ok(());
         };
         (request.taken, request.told) = (self.events.len(), self.withdrawals.len());
+        request.identity = self.house.identity(life.place.uid);
         life.handled += 1;
         let (place, act, ack) = (life.place, request.act, life.handled as u32);
         match act {
@@ -258,6 +304,11 @@ impl World {
                 self.house.join(place, &room.name(), ack, how);
             }
             Act::Leave(room) => self.house.leave(place, &room.name(), ack),
+            Act::Renew(claims) => {
+                life.identities.push(claims);
+                let user = user(life.user).into();
+                self.house.renew(place, Token { user, claims });
+            }
         }
         self.keeps_limits(place.uid)
     }
@@ -374,7 +425,8 @@ impl World {
 
     fn withdraw(&mut self, of: usize, from: Option<usize>, claims_stand: bool) {
         let taken = self.events.len();
-        self.withdrawals.push(Withdrawal { topic: of, from, claims_stand, taken });
+        let claimants = self.lives.iter().filter(|life| life.claims()).map(|life| life.place.uid).collect();
+        self.withdrawals.push(Withdrawal { topic: of, from, claims_stand, taken, claimants });
         let from = from.map(user);
         self.house.withdraw(&topic(of), from.as_deref(), claims_stand);
     }
@@ -425,13 +477,18 @@ impl World {
             Mood::Denied => ReadAnswer::Denied,
             Mood::Fine => self.look_up(&read),
         };
+        if let Some(topic) = (0..TOPICS).find(|number| *topic(*number) == *read.room) {
+            let allowed = matches!(answer, ReadAnswer::Found(_));
+            self.seen.push(Seen { uid: read.uid, topic, identity: read.identity, allowed });
+        }
         self.answers.push((read, answer));
     }
 
     fn look_up(&self, read: &OpenRead) -> ReadAnswer {
         if let Some(topic) = (0..TOPICS).find(|number| *topic(*number) == *read.room) {
             let asker = self.lives.iter().find(|life| life.place.uid == read.uid);
-            let may = asker.is_some_and(|life| self.store.lets(life, topic));
+            let claims = |life: &Life| life.identities.get(read.identity) == Some(&true);
+            let may = asker.is_some_and(|life| self.store.gives(topic, life.user, claims(life)));
             return if may { found(self.store.states[topic].clone()) } else { ReadAnswer::Denied };
         }
         let own = self.lives.iter().find(|life| life.place.uid == read.uid).map(|life| life.user);
@@ -452,6 +509,31 @@ impl World {
         self.house.lanes[read.worker as usize].mailbox.push_back(Mail::Answer(read.watch, answer));
     }
 
+    fn see_rights(&mut self, which: usize, mood: Mood) {
+        if self.house.rights_reads.is_empty() {
+            return;
+        }
+        let read = self.house.rights_reads.remove(which % self.house.rights_reads.len());
+        let lost = |(room, right): &(RoomName, Right)| {
+            let topic = (0..TOPICS).find(|number| *topic(*number) == **room)?;
+            let user = (0..USERS).find(|number| *user(*number) == *right.user)?;
+            (!self.store.gives(topic, user, right.claimed)).then_some(topic)
+        };
+        let known = !matches!(mood, Mood::Unavailable);
+        let lost = known.then(|| read.rights.iter().filter_map(lost).collect());
+        self.rights_answers.push((read.uid, read.number, lost));
+    }
+
+    fn post_rights(&mut self, which: usize) {
+        if self.rights_answers.is_empty() {
+            return;
+        }
+        let (uid, number, lost) = self.rights_answers.remove(which % self.rights_answers.len());
+        self.rights_lost.extend(lost.iter().flatten().map(|topic| (uid, *topic)));
+        let lost = lost.map(|topics| topics.into_iter().map(|number| topic(number).into()).collect());
+        self.house.step(|ledger, now, out| ledger.rights_read(uid, number, lost, now, out));
+    }
+
     fn expire(&mut self, lane: usize) {
         // an answer that is in the mailbox by now may be late too
         let posted = self.lives.iter().filter(|_| self.house.lanes[lane].mailbox.iter().any(Mail::is_answer));
@@ -467,11 +549,25 @@ impl World {
 
     /// Lets everything happen that is under way; the store is well.
     pub fn drain(&mut self) -> Verdict {
+        loop {
+            self.drain_for_now()?;
+            // what the store could not say is asked again
+            self.house.now += 2_000;
+            self.house.step(|ledger, now, out| ledger.tick(now, out));
+            if !self.is_busy() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn drain_for_now(&mut self) -> Verdict {
         while self.is_busy() {
             self.registry(0)?;
             self.house.settle();
             self.see(0, Mood::Fine);
             self.post(0);
+            self.see_rights(0, Mood::Fine);
+            self.post_rights(0);
             (0..TOPICS).for_each(|topic| self.commit_state(topic));
             self.commit_note();
             self.load(0);
@@ -484,6 +580,7 @@ impl World {
         self.lives.iter().any(Life::is_waiting)
             || self.house.lanes.iter().any(|lane| !lane.mailbox.is_empty())
             || !(self.house.dropped.is_empty() && self.house.reads.is_empty() && self.answers.is_empty())
+            || !(self.house.rights_reads.is_empty() && self.rights_answers.is_empty())
             || self.states.iter().any(Option::is_some)
             || !(self.notes.is_empty() && self.house.loads.is_empty() && self.reports.is_empty())
     }
@@ -504,6 +601,31 @@ impl World {
         let all = self.house.lanes.iter().flat_map(|lane| &lane.members.outlet.said);
         all.for_each(|one| said.entry(one.uid).or_default().push(one));
         said
+    }
+}
+
+/// Who a socket is with another token.
+struct Token {
+    user: std::sync::Arc<str>,
+    claims: bool,
+}
+
+impl Identity for Token {
+    fn standing(&self, room: &str) -> Standing {
+        let right = Right { user: self.user.clone(), claimed: self.claims };
+        if room.starts_with("topic:") { Standing::Unsure(right) } else { Standing::Stays }
+    }
+
+    fn claims(&self, room: &str) -> Option<Vec<RoomName>> {
+        (*room == *self.user).then(Vec::new)
+    }
+
+    fn read(&self, room: &str) -> Option<Box<dyn Read>> {
+        room.starts_with("topic:").then(|| Box::new(ByHand { optional: false }) as Box<dyn Read>)
+    }
+
+    fn lost(&self, room: &str) -> Event {
+        Event::new("lost", &room)
     }
 }
 
