@@ -86,6 +86,7 @@ fn go_through(client: &mut TestClient, plan: &Plan, events: usize) {
 /// Each of many clients upgrades at some moment while events pass as fast as the hub takes them.
 fn a_crowd_upgrades(clients: usize, events: usize) {
     let settings = TestServer::builder().set("server.workers", 2).set("limits.connections_per_user", 0);
+    let settings = settings.set("limits.connects_per_user_per_minute", 0);
     let server = settings.set("limits.unsent_bytes", 16 << 20).start();
     let joined: Vec<TestClient> = (0..clients).map(|n| member(&server, POLLED[n % 2])).collect();
     std::thread::scope(|scope| {

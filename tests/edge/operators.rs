@@ -4,8 +4,8 @@ use crate::common::tokens::publisher;
 use crate::common::*;
 
 /// A hub with an address of operators, and its port.
-fn with_operators() -> (TestServer, u16) {
-    let server = TestServer::builder().set("server.admin_address", "127.0.0.1:0").start();
+fn with_operators(builder: Builder) -> (TestServer, u16) {
+    let server = builder.set("server.admin_address", "127.0.0.1:0").start();
     let port = eventually("it says where operators are served", || {
         let said = server.further_output();
         said.iter().find_map(|line| line.strip_prefix("operators on http://127.0.0.1:")?.parse().ok())
@@ -15,7 +15,7 @@ fn with_operators() -> (TestServer, u16) {
 
 #[test]
 fn what_is_for_operators_is_served_on_their_address_and_no_longer_on_the_main_one() {
-    let (server, operators) = with_operators();
+    let (server, operators) = with_operators(TestServer::builder());
     let (mut main, mut theirs) = (Line::open(server.port()), Line::open(operators));
     for (path, on_main, on_theirs) in [
         ("/metrics", 404, 200),
@@ -24,6 +24,8 @@ fn what_is_for_operators_is_served_on_their_address_and_no_longer_on_the_main_on
         ("/socket.io/?EIO=4&transport=polling", 200, 404),
         ("/ws", 400, 400),
         ("/api/v1/campaigns/c1", 401, 404),
+        ("/api/v1/reports/usage", 404, 401),
+        ("/api/v1/stats/connections", 404, 401),
         ("/nonsense", 404, 404),
     ] {
         assert_eq!((main.get(path).status, theirs.get(path).status), (on_main, on_theirs), "{path}");
@@ -34,7 +36,7 @@ fn what_is_for_operators_is_served_on_their_address_and_no_longer_on_the_main_on
 
 #[test]
 fn the_plain_websocket_is_on_both_addresses_and_sockets_of_both_are_in_one_room() {
-    let (server, operators) = with_operators();
+    let (server, operators) = with_operators(TestServer::builder());
     let connect = |port| {
         let opening = TestClient::open_at(port, Protocol::Plain, &Handshake::default());
         let mut client = opening.unwrap_or_else(|refusal| panic!("{refusal:?}"));
@@ -55,19 +57,15 @@ fn the_plain_websocket_is_on_both_addresses_and_sockets_of_both_are_in_one_room(
 
 #[test]
 fn operators_get_in_when_the_hub_is_full() {
-    let server =
-        TestServer::builder().set("server.admin_address", "127.0.0.1:0").set("limits.connections", 1).start();
+    let (server, port) = with_operators(TestServer::builder().set("limits.connections", 1));
     let _only = server.connect(Protocol::Plain, &user("u1"));
-    let said = server.further_output();
-    let port = said.iter().find_map(|line| line.strip_prefix("operators on http://127.0.0.1:")).unwrap();
-    let port: u16 = port.parse().unwrap();
     assert!(TestClient::open_at(server.port(), Protocol::Plain, &Handshake::default()).is_err());
     assert!(TestClient::open_at(port, Protocol::Plain, &Handshake::default()).is_ok());
 }
 
 #[test]
 fn both_addresses_are_drained_and_closed() {
-    let (mut server, operators) = with_operators();
+    let (mut server, operators) = with_operators(TestServer::builder());
     let opening = TestClient::open_at(operators, Protocol::Plain, &Handshake::default());
     let mut client = opening.unwrap_or_else(|refusal| panic!("{refusal:?}"));
     client.connect_with(&admin("a"));
