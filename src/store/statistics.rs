@@ -64,8 +64,9 @@ pub(super) fn read(conn: &mut AnyConnection, from: Millis, to: Millis) -> QueryR
     let ask = |what: &str| {
         diesel::sql_query(what.replace("RANGE", RANGE)).bind::<BigInt, _>(from).bind::<BigInt, _>(to)
     };
-    let begun: Begun = ask("SELECT COUNT(*) AS connections, COUNT(DISTINCT user_id) AS users \
-         RANGE AND event = 'connected'")
+    // GROUP BY: COUNT(DISTINCT) sorts on PostgreSQL where this one hashes
+    let begun: Begun = ask("SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) AS connections, COUNT(*) AS users \
+         FROM (SELECT COUNT(*) AS n RANGE AND event = 'connected' GROUP BY user_id) AS by_user")
     .get_result(conn)?;
     let hours: Vec<Hour> = ask("SELECT \"timestamp\" / 3600000 AS hour, COUNT(*) AS connections \
          RANGE AND event = 'connected' GROUP BY \"timestamp\" / 3600000 ORDER BY 1")

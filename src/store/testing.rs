@@ -239,7 +239,7 @@ impl Blocker {
         let sql = match db.kind {
             Kind::Sqlite => "BEGIN IMMEDIATE",
             Kind::Postgres => {
-                "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE notifications, campaigns IN SHARE MODE"
+                "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE notifications, campaigns, connection_events IN SHARE MODE"
             }
         };
         conn.batch_execute(sql).unwrap();

@@ -1,7 +1,11 @@
 //! Connection events, the hubs on a database, and statistics.
 
+use actix::Actor as _;
+use prometheus::IntCounter;
+
 use super::*;
 use crate::clock::Millis;
+use crate::store::analytics::{Analytics, ConnectionLog};
 use crate::store::schema::connection_events as table;
 
 async fn write(store: &Store, events: Vec<ConnectionEvent>) {
@@ -134,5 +138,56 @@ on_both! {
         assert_eq!((one.connections, one.average_duration_ms, one.p95_duration_ms), (1, 0.0, 0));
         let one = statistics(&store, 10 * hour + 1, 10 * hour + 1).await;
         assert_eq!((one.connections, one.average_duration_ms, one.p95_duration_ms), (1, 100.0, 100));
+    }
+}
+
+fn owned_log(store: &Store) -> (ConnectionLog, IntCounter) {
+    let overflow = IntCounter::new("overflow", "o").unwrap();
+    let log = ConnectionLog::new(overflow.clone());
+    Analytics::new(log.clone(), store.clone(), "n".into()).start();
+    (log, overflow)
+}
+
+/// The sockets that came, in the order of writing.
+fn written(db: &Db) -> Vec<String> {
+    table::table.order(table::id).select(table::socket_id).load(&mut db.outside()).unwrap()
+}
+
+on_both! {
+    async fn what_waits_while_the_database_is_locked_is_written_afterwards_once_and_in_order(db) {
+        let (store, _) = db.store();
+        let (log, overflow) = owned_log(&store);
+        let blocker = Blocker::lock(db);
+        let expected: Vec<String> = (0..2_500).map(|n| format!("s{n}")).collect();
+        for (n, socket) in expected.iter().enumerate() {
+            log.note(came("n", socket, "u", n as i64));
+        }
+        until("the writer has the first thousand, and no more", || log.depth() == 1_500).await;
+        drop(blocker);
+        until("all are written", || written(db).len() == 2_500).await;
+        assert_eq!(written(db), expected);
+        assert_eq!((log.depth(), overflow.get()), (0, 0));
+    }
+
+    async fn at_an_orderly_end_what_is_left_is_handed_over(db) {
+        let (store, _) = db.store();
+        let log = ConnectionLog::new(IntCounter::new("overflow", "o").unwrap());
+        (0..2_500).for_each(|n| log.note(came("n", &format!("s{n}"), "u", n)));
+        log.hand_over(&store);
+        assert!(flush(&store).await);
+        assert_eq!(written(db).len(), 2_500);
+    }
+
+    async fn an_event_that_can_never_be_stored_costs_no_other(db) {
+        let (store, _) = db.store();
+        let (log, _) = owned_log(&store);
+        for (n, user) in ["u", "a\0b", "u", "u"].into_iter().enumerate() {
+            log.note(came("n", &format!("s{n}"), user, n as i64));
+        }
+        // PostgreSQL knows no U+0000 in a text
+        let expected: &[&str] = if db.kind == Kind::Postgres { &["s0", "s2", "s3"] } else { &["s0", "s1", "s2", "s3"] };
+        until("the others are written", || written(db) == expected).await;
+        log.note(came("n", "s4", "u", 9));
+        until("and what comes later", || written(db).last().is_some_and(|last| last == "s4")).await;
     }
 }

@@ -180,6 +180,9 @@ on_both! {
         for statement in statements {
             let plan = plan(db, &statement.replace("$1", "900").replace("$2", "1000"));
             assert!(plan.contains("connection_events_by_time"), "{statement}\n{plan}");
+            if db.kind == Kind::Sqlite {
+                assert!(plan.contains("USING COVERING INDEX"), "{statement}\n{plan}");
+            }
         }
     }
 }

@@ -57,6 +57,11 @@ fn fill(db: &Db, rows: i64) {
     conn.batch_execute(end).unwrap();
 }
 
+fn head(db: &Db, what: &str, begun: Instant) {
+    println!("\n{:?}, {what}, filled in {:.0} s\n", db.kind, begun.elapsed().as_secs_f64());
+    println!("| | times | p50 ms | p99 ms | longest |\n|---|---|---|---|---|");
+}
+
 /// Runs something so many times and prints what it took.
 fn measure(what: &str, times: usize, mut run: impl FnMut(usize)) {
     let mut took: Vec<Duration> = (0..times)
@@ -82,12 +87,11 @@ fn insert(conn: &mut AnyConnection, first: usize, count: usize, users: usize) {
     conn.write(|conn| notifications::write(conn, &mut list.iter_mut().collect::<Vec<_>>())).unwrap();
 }
 
-fn measure_all(db: &Db) {
+fn measure_notifications(db: &Db) {
     let rows = rows();
     let begun = Instant::now();
     fill(db, rows);
-    println!("\n{:?}, {rows} notifications, filled in {:.0} s\n", db.kind, begun.elapsed().as_secs_f64());
-    println!("| | times | p50 ms | p99 ms | longest |\n|---|---|---|---|---|");
+    head(db, &format!("{rows} notifications"), begun);
     let users = (rows / 20).max(1) as usize;
     let user = |n: usize| format!("u{}", n * 7_919 % users);
     let mut conn = db.outside();
@@ -124,7 +128,7 @@ fn measure_all(db: &Db) {
 
 /// A tenth of the rows as connections that lasted an hour at most, over 30 days, and their statistics.
 fn measure_statistics(db: &Db) {
-    let connections = rows() / 10;
+    let (connections, filling) = (rows() / 10, Instant::now());
     let mut conn = db.outside();
     let (begin, users) = (now_ms() - 30 * DAY_MS, (connections / 20).max(1));
     let (sqlite, series) = (conn.is_sqlite(), |first: i64, last: i64| match db.kind {
@@ -152,29 +156,42 @@ fn measure_statistics(db: &Db) {
     if !sqlite {
         conn.batch_execute("VACUUM ANALYZE connection_events").unwrap();
     }
+    head(db, &format!("{connections} connections"), filling);
     for (what, days) in [("statistics of a day", 1), ("statistics of 30 days", 30)] {
-        measure(&format!("{what}, {} rows", connections * 2 * days / 30), 10, |_| {
+        measure(&format!("{what}, {} connections", connections * days / 30), 10, |_| {
             super::super::statistics::read(&mut conn, now_ms() - days * DAY_MS, now_ms()).unwrap();
         });
     }
 }
 
-#[test]
-#[ignore = "a measurement"]
-fn sqlite() {
-    run(Kind::Sqlite, async |db| {
-        measure_all(db);
-        measure_statistics(db);
-    });
+/// As it is installed, with its writes made sure of, unlike that of the tests.
+fn on_postgres(measure: impl FnOnce(&Db)) {
+    let server = Postgres::start_with("-c fsync=on -c full_page_writes=on -c shared_buffers=128MB");
+    let db = Db::of(&server);
+    Store::migrate(&db.options()).unwrap();
+    measure(&db);
 }
 
 #[test]
 #[ignore = "a measurement"]
-fn postgres() {
-    // as it is installed, with its writes made sure of, unlike that of the tests
-    let server = Postgres::start_with("-c fsync=on -c full_page_writes=on -c shared_buffers=128MB");
-    let db = Db::of(&server);
-    Store::migrate(&db.options()).unwrap();
-    measure_all(&db);
-    measure_statistics(&db);
+fn sqlite_notifications() {
+    run(Kind::Sqlite, async |db| measure_notifications(db));
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn sqlite_connections() {
+    run(Kind::Sqlite, async |db| measure_statistics(db));
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn postgres_notifications() {
+    on_postgres(measure_notifications);
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn postgres_connections() {
+    on_postgres(measure_statistics);
 }
