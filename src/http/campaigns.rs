@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::openapi::answers::{Down, Invalid, TooLarge, Unauthorised, Unknown};
+use super::openapi::answers::{BadBody, Down, Invalid, Unauthorised, Unknown};
 use super::openapi::bodies;
 use super::openapi::schemas::{IdInPath, ParticipantInPath};
 use super::path::{Segment, id_in_path};
@@ -96,7 +96,7 @@ pub async fn get(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRespon
         (status = 201, description = "Made.", body = Shown),
         Invalid,
         Unauthorised,
-        TooLarge,
+        BadBody,
         Down,
     ),
     security(("bearer" = []), ("apiKey" = [])),

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::openapi::answers::{Down, Invalid, TooLarge, Unauthorised};
+use super::openapi::answers::{BadBody, Down, Invalid, Unauthorised};
 use super::openapi::bodies::Ids;
 use super::openapi::schemas::{IdInPath, NotificationItem, PageInQuery, Unread};
 use super::page::{Listed, Page, flag};
@@ -92,7 +92,7 @@ fn shown(item: &StoredNotification) -> StoredItem<'_> {
         (status = 200, description = "Those that were the user's and unread.", body = MarkedRead),
         Invalid,
         Unauthorised,
-        TooLarge,
+        BadBody,
         Down,
     ),
     security(("bearer" = [])),

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::error::ApiError;
-use super::openapi::answers::{Down, Invalid, TooLarge, Unauthorised};
+use super::openapi::answers::{BadBody, Down, Invalid, Judged, Unauthorised};
 use super::openapi::bodies::{Alert, Notification, TimerEvent, Update};
 use super::openapi::schemas::{IdInPath, Idempotency};
 use super::path::{Segment, id_in_path};
-use super::publish::{Published, Sent, answer, idempotency_key, message, read_body, send};
+use super::publish::{Sent, answer, idempotency_key, message, read_body, send};
 use super::{Api, rights};
 use crate::events::Reason;
 use crate::events::event_id::with_event_type;
@@ -26,14 +26,7 @@ use crate::events::event_id::with_event_type;
     tag = "publish",
     params(IdInPath, Idempotency),
     request_body = Update,
-    responses(
-        (status = 202, description = "Taken: it has been read back from the bus, or is a repeat.", body = Published),
-        (status = 422, description = "Refused, and listed in `/api/v1/rejected`; the result says why.", body = Published),
-        Invalid,
-        Unauthorised,
-        TooLarge,
-        Down,
-    ),
+    responses(Judged, Invalid, Unauthorised, BadBody, Down),
     security(("bearer" = []), ("apiKey" = [])),
 )]
 pub async fn update(
@@ -56,14 +49,7 @@ pub async fn update(
     tag = "publish",
     params(IdInPath, Idempotency),
     request_body = TimerEvent,
-    responses(
-        (status = 202, description = "Taken: it has been read back from the bus, or is a repeat.", body = Published),
-        (status = 422, description = "Refused, and listed in `/api/v1/rejected`; the result says why.", body = Published),
-        Invalid,
-        Unauthorised,
-        TooLarge,
-        Down,
-    ),
+    responses(Judged, Invalid, Unauthorised, BadBody, Down),
     security(("bearer" = []), ("apiKey" = [])),
 )]
 pub async fn timer_event(
@@ -86,14 +72,7 @@ pub async fn timer_event(
     tag = "publish",
     params(Idempotency),
     request_body = Alert,
-    responses(
-        (status = 202, description = "Taken: it has been read back from the bus, or is a repeat.", body = Published),
-        (status = 422, description = "Refused, and listed in `/api/v1/rejected`; the result says why.", body = Published),
-        Invalid,
-        Unauthorised,
-        TooLarge,
-        Down,
-    ),
+    responses(Judged, Invalid, Unauthorised, BadBody, Down),
     security(("bearer" = []), ("apiKey" = [])),
 )]
 pub async fn alert(
@@ -116,14 +95,7 @@ pub async fn alert(
     tag = "publish",
     params(IdInPath, Idempotency),
     request_body = Notification,
-    responses(
-        (status = 202, description = "Taken: it has been read back from the bus, or is a repeat.", body = Published),
-        (status = 422, description = "Refused, and listed in `/api/v1/rejected`; the result says why.", body = Published),
-        Invalid,
-        Unauthorised,
-        TooLarge,
-        Down,
-    ),
+    responses(Judged, Invalid, Unauthorised, BadBody, Down),
     security(("bearer" = []), ("apiKey" = [])),
 )]
 pub async fn notification(

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::openapi::answers::{Down, Invalid, TooLarge, Unauthorised};
+use super::openapi::answers::{BadBody, Down, Invalid, Unauthorised};
 use super::openapi::bodies::Messages;
 use super::openapi::schemas::Idempotency;
 use super::{Api, rights};
@@ -81,7 +81,7 @@ impl Outcome {
         (status = 422, description = "Every one was refused, and is listed in `/api/v1/rejected`.", body = Published),
         Invalid,
         Unauthorised,
-        TooLarge,
+        BadBody,
         Down,
     ),
     security(("bearer" = []), ("apiKey" = [])),

@@ -11,22 +11,27 @@ use crate::events::route::SYSTEM_ROOM;
 /// The parameters of every list.
 const OF_LISTS: [&str; 2] = ["limit", "cursor"];
 
-/// Checks that the query has no other parameters than `filters` and those of every list, and each once.
+/// Checks that the query of a list has no other parameters than `filters` and those of every list, and each once.
 ///
 /// # Errors
 /// It has.
 pub fn check(request: &HttpRequest, filters: &[&str]) -> Result<(), ApiError> {
+    only(request, &[filters, &OF_LISTS].concat())
+}
+
+/// Checks that the query has no other parameters than these, and each once.
+///
+/// # Errors
+/// It has.
+pub fn only(request: &HttpRequest, known: &[&str]) -> Result<(), ApiError> {
     let mut seen = Vec::new();
     for pair in request.query_string().split('&').filter(|pair| !pair.is_empty()) {
         let name = pair.split('=').next().unwrap_or_default();
-        let known = filters.iter().chain(&OF_LISTS).find(|known| **known == name);
-        match known {
-            Some(known) if !seen.contains(known) => seen.push(known),
-            _ => {
-                let all = [filters, &OF_LISTS].concat().join(", ");
-                return Err(invalid(&format!("expected in the query, each at most once: {all}")));
-            }
+        if !known.contains(&name) || seen.contains(&name) {
+            let known = known.join(", ");
+            return Err(invalid(&format!("expected in the query, each at most once: {known}")));
         }
+        seen.push(name);
     }
     Ok(())
 }

@@ -8,9 +8,11 @@ use actix_web::rt::time::timeout;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
-use super::{Api, rights};
+use super::openapi::answers::{Down, Invalid, Unauthorised};
+use super::{Api, query, rights};
 use crate::clock::{self, Millis};
 use crate::events::Stamp;
 use crate::metrics::Metrics;
@@ -30,8 +32,18 @@ const EXPECTED: &str = "range: <n>m, <n>h or <n>d is expected, 1m to 31d";
 /// Rooms of a usage report.
 const TOP_ROOMS: usize = 10;
 
+/// Which range of time.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "what the query may hold")]
+struct RangeInQuery {
+    /// Minutes, hours or days up to now: 1m to 31d.
+    #[param(default = "24h", pattern = r"^0*[1-9][0-9]{0,4}[mhd]$")]
+    range: Option<String>,
+}
+
 /// Connections of a range of time. Durations are those of connections that ended in it, 0 where none did.
-#[derive(Serialize, Clone, PartialEq, Debug)]
+#[derive(Serialize, ToSchema, Clone, PartialEq, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionStats {
     /// Where the range begins.
@@ -51,7 +63,7 @@ pub struct ConnectionStats {
 }
 
 /// How many connections began in an hour.
-#[derive(Serialize, Clone, PartialEq, Debug)]
+#[derive(Serialize, ToSchema, Clone, PartialEq, Debug)]
 pub struct HourOfConnections {
     /// The hour's beginning; of the first and the last one a part may lie outside the range.
     pub hour: Stamp,
@@ -60,7 +72,7 @@ pub struct HourOfConnections {
 }
 
 /// How the hub is used now.
-#[derive(Serialize, Clone, PartialEq, Debug)]
+#[derive(Serialize, ToSchema, Clone, PartialEq, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageReport {
     /// When that was.
@@ -76,7 +88,7 @@ pub struct UsageReport {
 }
 
 /// A room and how many are in it.
-#[derive(Serialize, Clone, PartialEq, Eq, Debug)]
+#[derive(Serialize, ToSchema, Clone, PartialEq, Eq, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomCount {
     /// Its name.
@@ -86,7 +98,7 @@ pub struct RoomCount {
 }
 
 /// Messages between clients and hub.
-#[derive(Serialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MessageStats {
     /// From clients.
     pub inbound: u64,
@@ -98,8 +110,23 @@ pub struct MessageStats {
 ///
 /// # Errors
 /// The caller is no administrator, the range is none, or the store cannot answer.
+#[utoipa::path(
+    get,
+    path = "/api/v1/stats/connections",
+    operation_id = "getConnectionStatistics",
+    tag = "admin",
+    params(RangeInQuery),
+    responses(
+        (status = 200, description = "Connections of the range, up to now.", body = ConnectionStats),
+        Invalid,
+        Unauthorised,
+        Down,
+    ),
+    security(("bearer" = [])),
+)]
 pub async fn connections(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     rights::may_administrate(&api, &request)?;
+    query::only(&request, &["range"])?;
     let range = match query_param(request.query_string(), "range") {
         None => USUAL_MS,
         Some(text) => parse_range(&text).ok_or_else(|| ApiError::InvalidPayload(EXPECTED.to_owned()))?,
@@ -199,6 +226,14 @@ fn largest(ledger: &Ledger<Record>) -> Vec<RoomCount> {
 ///
 /// # Errors
 /// The caller is no administrator, or the hub goes down.
+#[utoipa::path(
+    get,
+    path = "/api/v1/reports/usage",
+    operation_id = "getUsageReport",
+    tag = "admin",
+    responses((status = 200, description = "How the hub is used now.", body = UsageReport), Unauthorised, Down),
+    security(("bearer" = [])),
+)]
 pub async fn usage(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     rights::may_administrate(&api, &request)?;
     let (connections, users) = api.figures.of_connections().await?;

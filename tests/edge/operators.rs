@@ -26,6 +26,9 @@ fn what_is_for_operators_is_served_on_their_address_and_no_longer_on_the_main_on
         ("/api/v1/campaigns/c1", 401, 404),
         ("/api/v1/reports/usage", 404, 401),
         ("/api/v1/stats/connections", 404, 401),
+        ("/api/v1/connections", 404, 401),
+        ("/api/v1/rejected", 404, 401),
+        ("/api/v1/openapi.json", 200, 200),
         ("/nonsense", 404, 404),
     ] {
         assert_eq!((main.get(path).status, theirs.get(path).status), (on_main, on_theirs), "{path}");

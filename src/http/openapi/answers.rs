@@ -1,8 +1,21 @@
-//! What calls answer where they do not do what was asked: sets of statuses, each with its code.
+//! What several calls answer: sets of statuses, of errors each with its code.
 
 use utoipa::IntoResponses;
 
 use crate::http::error::ErrorBody;
+use crate::http::publish::Published;
+
+/// Of a call that publishes one message.
+#[derive(IntoResponses)]
+#[allow(missing_docs, reason = "the text is the description")]
+pub enum Judged {
+    /// Taken: it has been read back from the bus, or is a repeat.
+    #[response(status = 202)]
+    Taken(Published),
+    /// Refused, and listed in `/api/v1/rejected`; the result says why.
+    #[response(status = 422)]
+    Refused(Published),
+}
 
 /// Of a call that asks who calls.
 #[derive(IntoResponses)]
@@ -25,13 +38,16 @@ pub enum Invalid {
     Payload(ErrorBody),
 }
 
-/// Of a call with a body.
+/// Of a call whose body cannot be taken.
 #[derive(IntoResponses)]
 #[allow(missing_docs, reason = "the text is the description")]
-pub enum TooLarge {
+pub enum BadBody {
+    /// `invalid_payload`: the body took longer than `limits.body_timeout_ms`.
+    #[response(status = 408)]
+    Late(ErrorBody),
     /// `too_large`: over `limits.body_bytes`, or metadata over 16 KiB.
     #[response(status = 413)]
-    Body(ErrorBody),
+    TooLarge(ErrorBody),
 }
 
 /// Of a call that names something.

@@ -13,7 +13,9 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{auth, campaigns, connections, error, health, notifications, one_kind, publish, rejected, rooms};
+use super::{
+    auth, campaigns, connections, error, health, notifications, one_kind, publish, rejected, rooms, stats,
+};
 
 /// Every call.
 #[derive(OpenApi)]
@@ -47,6 +49,8 @@ use super::{auth, campaigns, connections, error, health, notifications, one_kind
         rooms::list,
         rooms::get,
         rejected::list,
+        stats::connections,
+        stats::usage,
         health::live,
         health::ready,
         health::metrics,
@@ -144,7 +148,7 @@ mod tests {
                 assert_eq!(call.get("security").is_none(), is_open, "{method} {path}");
                 assert_eq!((says("401"), says("403")), (!is_open, !is_open), "{method} {path}");
                 let has_body = call.get("requestBody").is_some();
-                assert_eq!(says("413"), has_body, "{method} {path}");
+                assert_eq!((says("408"), says("413")), (has_body, has_body), "{method} {path}");
             }
         }
     }

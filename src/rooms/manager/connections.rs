@@ -284,4 +284,22 @@ pub(super) mod tests {
         assert!(due(&mut connections, 1_000).is_empty());
         assert_eq!(due(&mut connections, 1_250), [1], "still there");
     }
+
+    #[actix::test]
+    async fn connections_are_read_in_parts_by_their_numbers_all_of_them_and_a_users() {
+        let actor = Nobody.start();
+        let mut connections = Connections::default();
+        for uid in [5, 1, 4, 2, 3] {
+            let user = if uid % 2 == 0 { "even" } else { "odd" };
+            connections.add(Connection { user: user.into(), ..connection(uid, &actor) });
+        }
+        let numbers = |uids: Vec<Uid>| uids.into_iter().map(|uid| uid.0).collect::<Vec<_>>();
+        assert_eq!(numbers(connections.some(None, 2)), [1, 2]);
+        connections.remove(Uid(2)); // the last of the page before may have gone
+        assert_eq!(numbers(connections.some(Some(Uid(2)), 2)), [3, 4]);
+        assert_eq!(numbers(connections.some(Some(Uid(4)), 2)), [5]);
+        assert_eq!(numbers(connections.some_of("odd", None, 2)), [1, 3]);
+        assert_eq!(numbers(connections.some_of("odd", Some(Uid(3)), 2)), [5]);
+        assert!(connections.some_of("nobody", None, 2).is_empty());
+    }
 }
