@@ -126,7 +126,8 @@ over_every_transport! {
             (0..2).map(|_| Alive::new(come(&server, protocol, &token))).collect();
         for _ in 0..3 {
             let refused = try_connect(&server, protocol, &token);
-            assert_refused(refused, protocol, "connection_limit", "Connection limit exceeded");
+            let told = assert_refused(refused, protocol, "connection_limit", "Connection limit exceeded");
+            assert_eq!(told.get("retryAfterMs"), None);
         }
         // the owner was not pushed out
         for alive in alive {

@@ -208,3 +208,85 @@ over_every_transport! {
         assert_untouched(&server, &mut bystander);
     }
 }
+
+over_both! {
+    fn of_those_who_join_at_once_never_one_too_many_is_let_in(protocol: Protocol) {
+        let settings = TestServer::builder().set("limits.room_size", 10).set("server.workers", 4);
+        let server = settings.set("limits.connections_per_user", 0).start();
+        let mut clients: Vec<TestClient> = (0..60).map(|_| server.connect(protocol, &admin("a"))).collect();
+        let join = |client: &mut TestClient| client.emit_ack("subscribe:campaign", json!({"campaignId": "c1"}));
+        for round in 0..3 {
+            let ids: Vec<Value> = clients.iter_mut().map(join).collect();
+            let members = |server: &TestServer| server.metric("websocket_room_members", "campaign") as usize;
+            assert!(members(&server) <= 10, "{} are in", members(&server));
+            let answers: Vec<Value> = clients.iter_mut().zip(&ids).map(|(client, id)| answer(client, id)).collect();
+            let full = answers.iter().filter(|answer| answer["error"]["code"] == "room_full").count();
+            let in_it = answers.iter().filter(|answer| answer["ok"] == true).count();
+            // who is in is never refused: the same ten in every round
+            assert_eq!((in_it, full), (10, 50), "round {round}: {answers:?}");
+            server.publish("campaign:c1", &json!({"eventType": "updated"}));
+            for (client, answer) in clients.iter_mut().zip(&answers) {
+                if answer["ok"] == true {
+                    client.wait_for("campaign:updated");
+                }
+            }
+        }
+        let before = server.metric("websocket_messages_total", "type=\"campaign:updated\"") as usize;
+        assert!(before <= 30, "{before} copies of three events");
+    }
+
+    fn of_rooms_that_are_joined_at_once_never_one_too_many_is_let_in(protocol: Protocol) {
+        let settings = TestServer::builder().set("limits.rooms_per_socket", 20);
+        let server = settings.set("limits.messages_per_second", 0).start();
+        let mut client = server.connect(protocol, &admin("a"));
+        for _ in 0..2 {
+            let ids: Vec<Value> = (0..80)
+                .map(|n| client.emit_ack("subscribe:campaign", json!({"campaignId": format!("c{n}")})))
+                .collect();
+            // a refusal overtakes those who wait for the store
+            let answers: Vec<Value> = ids.iter().map(|_| any_answer(&mut client)).collect();
+            let refused = answers.iter().filter(|answer| answer["error"]["code"] == "room_limit").count();
+            let in_it = answers.iter().filter(|answer| answer["ok"] == true).count();
+            assert_eq!((in_it, refused), (20, 60), "{answers:?}");
+        }
+    }
+}
+
+/// The next answer, to whatever request.
+fn any_answer(client: &mut TestClient) -> Value {
+    loop {
+        match client.next() {
+            Incoming::Answer(_, answer) => return answer,
+            closed @ Incoming::Closed(_) => panic!("not answered: {closed:?}"),
+            _ => {}
+        }
+    }
+}
+
+/// The answer to a request; events on the way to it are passed over.
+fn answer(client: &mut TestClient, id: &Value) -> Value {
+    loop {
+        match client.next() {
+            Incoming::Answer(of, answer) if of == *id => return answer,
+            closed @ Incoming::Closed(_) => panic!("{id} was not answered: {closed:?}"),
+            _ => {}
+        }
+    }
+}
+
+over_every_transport! {
+    fn who_answers_pings_or_polls_is_not_idle(protocol: Protocol) {
+        let settings = TestServer::builder().set("limits.idle_check_ms", 50).set("limits.idle_timeout_ms", 1_000);
+        let server = settings.set("socketio.ping_interval_ms", 300).set("socketio.ping_timeout_ms", 10_000).start();
+        let mut client = server.connect(protocol, &user("u1"));
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < std::time::Duration::from_millis(3_000) {
+            if protocol.is_old() {
+                client.engine().send("2"); // its client pings by itself
+            }
+            client.expect_silence(std::time::Duration::from_millis(100));
+        }
+        client.expect_nothing_but_pong();
+        assert_eq!(server.metric("websocket_connections_total", "\"connected\"") as usize, 1);
+    }
+}

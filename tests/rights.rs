@@ -249,23 +249,4 @@ over_every_transport! {
         clients[2].expect_nothing_but_pong();
         server.connect(protocol, &user("u2")).expect_nothing_but_pong();
     }
-
-    fn connection_limit_refuses_the_new_one_where_it_is_configured_so(protocol: Protocol) {
-        let settings = TestServer::builder().set("limits.connections_per_user", 1);
-        let server = settings.set("limits.on_connection_limit", "reject_new").start();
-        let mut first = server.connect(protocol, &user("u1"));
-        let mut second = TestClient::open(&server, protocol);
-        second.send_token(&user("u1"));
-        if protocol == Protocol::Plain {
-            second.expect_error("connection_limit", "Connection limit exceeded");
-            assert_eq!(second.expect_close(), protocol.close(4429, "connection_limit"));
-        } else {
-            let Incoming::Refused(body) = second.next() else { panic!("no CONNECT_ERROR") };
-            let message = "Connection limit exceeded";
-            let full = json!({"message": message, "data": {"code": "connection_limit"}});
-            let body: Value = serde_json::from_str(&body).unwrap();
-            assert_eq!(body, if protocol.is_old() { json!(message) } else { full });
-        }
-        first.expect_nothing_but_pong();
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use actix::{Message, Recipient};
 use bytes::Bytes;
@@ -40,6 +40,9 @@ pub trait Bus: Send + Sync {
     /// Publishes; `done` is called exactly once, with `Ok` when this hub has taken the message from the
     /// bus. Publications to one channel by one caller keep their order.
     fn publish(&self, channel: String, payload: Bytes, done: Done);
+
+    /// How many publications wait for their answer, and how many were refused because too many did.
+    fn load(&self) -> (usize, u64);
 }
 
 /// A publication on its way to the actor that sends it.
@@ -86,6 +89,7 @@ impl fmt::Debug for Answer {
 struct Load {
     items: AtomicUsize,
     bytes: AtomicUsize,
+    refused: AtomicU64,
 }
 
 /// What one publication takes of the load; dropping it gives it back.
@@ -131,6 +135,10 @@ impl BusHandle {
 }
 
 impl Bus for BusHandle {
+    fn load(&self) -> (usize, u64) {
+        (self.waiting().0, self.load.refused.load(Ordering::Relaxed))
+    }
+
     fn publish(&self, channel: String, payload: Bytes, done: Done) {
         if !is_listened_to(&channel) {
             return done(Err(BusError::UnknownChannel));
@@ -140,7 +148,10 @@ impl Bus for BusHandle {
                 let answer = Answer { done: Some(done), share };
                 self.to.do_send(Publish { channel, payload, answer });
             }
-            None => done(Err(BusError::Busy)),
+            None => {
+                self.load.refused.fetch_add(1, Ordering::Relaxed);
+                done(Err(BusError::Busy));
+            }
         }
     }
 }
@@ -158,7 +169,7 @@ pub(super) fn publish(
     payload: &'static str,
     done: impl FnOnce(Result<(), BusError>) + Send + 'static,
 ) -> Publish {
-    let load = Arc::new(Load { items: AtomicUsize::new(1), bytes: AtomicUsize::new(0) });
+    let load = Arc::new(Load { items: AtomicUsize::new(1), ..Load::default() });
     let answer = Answer { done: Some(Box::new(done)), share: Share { bytes: 0, load } };
     Publish { channel: channel.to_owned(), payload: Bytes::from_static(payload.as_bytes()), answer }
 }

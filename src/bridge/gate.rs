@@ -74,6 +74,7 @@ impl Inbox {
         let mut state = lock(&self.state);
         (state.list, state.bytes) = (Vec::new(), 0);
         (state.open, state.paused, state.last_read) = (false, false, Instant::now());
+        self.permits.source_is_away();
     }
 
     /// From now on messages are handed on.
@@ -86,6 +87,7 @@ impl Inbox {
     pub(super) fn is_complete_until(&self, at: u64) {
         let mut state = lock(&self.state);
         state.complete_until = state.complete_until.max(at);
+        self.permits.source_has_told(at);
     }
 
     /// How long ago that was which has surely been read. The time of the last read says less: what is read may

@@ -38,6 +38,11 @@ struct Memory {
 }
 
 impl<C: Catalogue> Intake<C> {
+    /// How many ids of messages are remembered.
+    pub fn ids_seen(&self) -> usize {
+        self.memory().seen.len()
+    }
+
     /// What messages mean.
     pub fn catalogue(&self) -> &C {
         &self.catalogue

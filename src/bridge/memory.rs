@@ -129,6 +129,7 @@ mod tests {
             bus.publish("user:u".into(), Bytes::from_static(b"x"), answer);
         }
         assert_eq!((busy.load(Ordering::Relaxed), bus.waiting().0), (3, bus::MAX_WAITING));
+        assert_eq!(bus.load(), (bus::MAX_WAITING, 3));
         soon(bridge.send(Nothing)).await.unwrap();
         assert!(ears.batches.try_recv().is_err(), "nothing is handed on without a permit");
         drop(held);

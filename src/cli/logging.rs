@@ -15,6 +15,7 @@ use log::Level;
 
 use crate::clock;
 use crate::config::log::LogFormat;
+use crate::metrics::LOG_LINES;
 
 /// Lines that wait to be written; a burst of some seconds.
 const CAPACITY: usize = 8_192;
@@ -162,9 +163,11 @@ impl Queue {
         let mut state = self.state();
         if state.lines.len() < self.capacity {
             state.lines.push_back(line);
+            LOG_LINES.wait(state.lines.len());
             self.filled.notify_one();
         } else {
             state.dropped += 1;
+            LOG_LINES.drop_one();
         }
     }
 
@@ -177,6 +180,7 @@ impl Queue {
         }
         loop {
             if let Some(line) = state.lines.pop_front() {
+                LOG_LINES.wait(state.lines.len());
                 state.writing = true;
                 let due = state.lines.is_empty() || reported.elapsed() >= REPORT_EVERY;
                 let dropped = if due { std::mem::take(&mut state.dropped) } else { 0 };
@@ -314,9 +318,11 @@ mod tests {
         while !queue.state().writing {
             std::thread::yield_now();
         }
+        let dropped_before = LOG_LINES.counts().1;
         for n in 0..10 {
             queue.push(format!("line {n}\n").into_bytes());
         }
+        assert!(LOG_LINES.counts().1 >= dropped_before + 6, "what is dropped shows in the metrics");
         assert!(!queue.flush(Duration::from_millis(20)), "nothing can have been written");
         drop(open); // every write passes now
         assert!(queue.flush(LONG));

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
+use crate::metrics::LOG_LINES;
 use crate::transport::gate::Phase;
 
 /// That the process lives.
@@ -98,6 +99,15 @@ pub async fn metrics(api: web::Data<Api>) -> HttpResponse {
     depth("connection_events", api.shared.connections.depth());
     depth("store_reads", api.shared.store.reading());
     depth("events_in_flight", api.shared.permits.in_flight().0);
+    let (waiting, refused) = api.bus.load();
+    depth("publications", waiting);
+    metrics.note_overflow("publications", refused);
+    depth("ids_seen", api.intake.ids_seen());
+    let (lines, dropped) = LOG_LINES.counts();
+    depth("log_lines", lines);
+    metrics.note_overflow("log_lines", dropped);
+    metrics.note_overflow("store_reads", api.shared.store.reads_refused());
+    metrics.delay.set(api.shared.permits.delay_ms() as f64 / 1_000.0);
     let mut text = Vec::new();
     match TextEncoder::new().encode(&metrics.registry.gather(), &mut text) {
         Ok(()) => HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text),

@@ -1,12 +1,16 @@
 //! Counters that everyone adds to; `/metrics` shows them (CONTRACT 10). The doc comment of a field is
 //! its help text's source; labels are resolved here, once, so that the hot path only adds.
 
+mod log_lines;
 mod tally;
 
+use std::sync::{Mutex, PoisonError};
+
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+pub use log_lines::{LOG_LINES, LogLines};
 pub use tally::Tally;
 
 /// All counters of one hub.
@@ -48,6 +52,8 @@ pub struct Metrics {
     pub queue_depth: IntGaugeVec,
     /// Items that a full queue refused.
     pub queue_overflow: IntCounterVec,
+    /// How long events take from their source to the sockets, in seconds.
+    pub delay: Gauge,
     /// Statements that the store's readers and writer have begun, since start.
     pub database_statements: IntCounter,
     /// Always 1; the labels say what runs.
@@ -112,10 +118,25 @@ impl Metrics {
                 "roomcast_database_statements_total",
                 "Statements that readers and writer have begun, a transaction's own among them.",
             ),
+            delay: make.seconds(
+                "roomcast_delay_seconds",
+                "How long events take now from their source to the sockets; over a second is degraded.",
+            ),
             build_info: make.gauges_by("roomcast_build_info", "What runs.", &["version", "writer"]),
             dependency_up: make.gauges("roomcast_dependency_up", "Whether it can be reached.", "dependency"),
             registry,
         }
+    }
+}
+
+impl Metrics {
+    /// Sets how many a full queue has refused since the start, where the queue itself counts.
+    pub fn note_overflow(&self, queue: &str, total: u64) {
+        static ONE: Mutex<()> = Mutex::new(());
+        let counter = self.queue_overflow.with_label_values(&[queue]);
+        // two that look at the same time must not both add what is new
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        counter.inc_by(total.saturating_sub(counter.get()));
     }
 }
 
@@ -149,6 +170,10 @@ impl Maker<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.register(IntGauge::new(name, help))
+    }
+
+    fn seconds(&self, name: &str, help: &str) -> Gauge {
+        self.register(Gauge::new(name, help))
     }
 
     fn gauges(&self, name: &str, help: &str, label: &str) -> IntGaugeVec {

@@ -9,6 +9,9 @@ use std::task::{Context, Poll, Waker};
 
 use crate::clock;
 
+/// A source that is sound gives a sign at least this often, in milliseconds.
+const SIGNS_EVERY_MS: u64 = 4_000;
+
 /// The permits of one hub.
 #[derive(Clone, Debug)]
 pub struct Permits(Arc<Inner>);
@@ -22,6 +25,10 @@ struct Inner {
     /// How long the last share that came back was in flight, and when it came back; milliseconds.
     last_flight: AtomicU64,
     last_back: AtomicU64,
+    /// How long the last sign of the source was on its way, and until when all is known to have come from it;
+    /// milliseconds, zero where nothing is known.
+    source_delay: AtomicU64,
+    source_until: AtomicU64,
     /// Sources that wait until there is room again.
     waiting: Mutex<Vec<Waker>>,
 }
@@ -46,6 +53,8 @@ impl Permits {
             bytes: AtomicUsize::new(0),
             last_flight: AtomicU64::new(0),
             last_back: AtomicU64::new(0),
+            source_delay: AtomicU64::new(0),
+            source_until: AtomicU64::new(0),
             waiting: Mutex::new(Vec::new()),
         }))
     }
@@ -79,9 +88,37 @@ impl Permits {
         (self.0.events.load(Ordering::Acquire), self.0.bytes.load(Ordering::Acquire))
     }
 
-    /// How long events take from their source to the sockets, in milliseconds: of the last share that came
-    /// back, or how long nothing has come back while something is in flight.
+    /// Everything that the source had by this time has come from it.
+    pub fn source_has_told(&self, until: u64) {
+        let delay = clock::uptime_ms().saturating_sub(until);
+        self.0.source_delay.store(delay, Ordering::Relaxed);
+        self.0.source_until.store(until, Ordering::Relaxed);
+    }
+
+    /// The source is away: what it holds back is another matter.
+    pub fn source_is_away(&self) {
+        self.0.source_delay.store(0, Ordering::Relaxed);
+        self.0.source_until.store(0, Ordering::Relaxed);
+    }
+
+    /// How long events take from their source to the sockets, in milliseconds.
     pub fn delay_ms(&self) -> u64 {
+        self.flight_ms().max(self.source_ms())
+    }
+
+    /// How long events wait before they are read: as the last sign of the source did, or the next one, which is
+    /// overdue.
+    fn source_ms(&self) -> u64 {
+        let until = self.0.source_until.load(Ordering::Relaxed);
+        if until == 0 {
+            return 0;
+        }
+        let overdue = clock::uptime_ms().saturating_sub(until + SIGNS_EVERY_MS);
+        self.0.source_delay.load(Ordering::Relaxed).max(overdue)
+    }
+
+    /// How long the last share that came back was in flight, or how long nothing has come back while something is.
+    fn flight_ms(&self) -> u64 {
         if self.in_flight().0 == 0 {
             return 0;
         }
@@ -114,6 +151,19 @@ impl Drop for Permit {
 mod tests {
     use super::*;
     use futures_util::task::noop_waker;
+
+    #[test]
+    fn a_source_whose_signs_come_late_is_behind_until_one_comes_in_time() {
+        let permits = Permits::new(2, 100);
+        assert_eq!(permits.delay_ms(), 0);
+        let now = clock::uptime_ms().max(1);
+        permits.source_has_told(now);
+        assert!(permits.delay_ms() < 1_000);
+        permits.0.source_delay.store(2_500, Ordering::Relaxed);
+        assert!(permits.delay_ms() >= 2_500);
+        permits.source_is_away();
+        assert_eq!(permits.delay_ms(), 0);
+    }
 
     #[test]
     fn a_source_waits_while_too_much_is_in_flight() {

@@ -440,6 +440,11 @@ impl Store {
         hold
     }
 
+    /// Reads that were refused because too many waited, since the start.
+    pub fn reads_refused(&self) -> u64 {
+        self.0.readers.refused()
+    }
+
     /// Writes that were refused because too much waited, since the start.
     pub fn overflowed(&self) -> u64 {
         self.0.queue.overflowed()

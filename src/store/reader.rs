@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, Handler, Message, SyncArbiter, SyncContext};
@@ -47,6 +47,7 @@ impl Handler<Job> for Reader {
 pub(super) struct Readers {
     addr: Addr<Reader>,
     outstanding: Arc<AtomicUsize>,
+    refused: AtomicU64,
     timeout: Duration,
 }
 
@@ -100,7 +101,7 @@ impl Readers {
             .error_handler(Box::new(NopErrorHandler)) // the writer says when the database is away
             .build_unchecked(manager);
         let addr = SyncArbiter::start(threads as usize, move || Reader { pool: pool.clone() });
-        Readers { addr, outstanding: Arc::default(), timeout }
+        Readers { addr, outstanding: Arc::default(), refused: AtomicU64::new(0), timeout }
     }
 
     /// Runs `query` on a reader and hands its result to `reply`, there; or at once where too much waits.
@@ -127,7 +128,14 @@ impl Readers {
     /// One of the places of reads that may wait, if any is free.
     pub(super) fn place(&self) -> Option<Place> {
         let place = Place(self.outstanding.clone());
-        (self.outstanding.fetch_add(1, Ordering::AcqRel) < MOST).then_some(place)
+        let fits = self.outstanding.fetch_add(1, Ordering::AcqRel) < MOST;
+        self.refused.fetch_add(u64::from(!fits), Ordering::Relaxed);
+        fits.then_some(place)
+    }
+
+    /// Reads that were refused because too many waited, since the start.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Reads that wait or run.

@@ -296,3 +296,23 @@ fn what_can_never_be_written_goes_out_and_is_not_waited_for() {
     dropped(&mut house, 3);
     assert_eq!((house.said(socket), house.ledger.unconfirmed()), (vec![], 0));
 }
+
+#[test]
+fn what_the_full_queue_did_not_take_is_let_go_by_its_room() {
+    let (mut house, socket) = live();
+    house.publish(vec![note("n4", OWN), note("n5", OWN), status(1, "new", &["r:a"])]);
+    house.settle();
+    let told = [
+        Confirmed::Item { place: 1, room: None, mark: None },
+        Confirmed::State { room: "r:a".into(), time: 1, place: 3 },
+    ];
+    for what in told {
+        house.step(|ledger, _, out| ledger.confirmed(what, out));
+    }
+    house.settle();
+    assert_eq!((house.said(socket), house.ledger.unconfirmed()), (vec!["note n4".to_owned()], 1));
+    house.wait(250);
+    assert_eq!(house.said(socket), ["note n5"]);
+    house.step(|ledger, _, out| ledger.confirmed(Confirmed::Item { place: 2, room: None, mark: None }, out));
+    assert_eq!(house.ledger.unconfirmed(), 0);
+}
