@@ -355,12 +355,16 @@ fn one_that_is_killed_in_the_middle_of_a_migration_leaves_nothing_stuck() {
     let url = postgres::SHARED.database();
     assert!(migrate(&url).status().unwrap().success());
     let mut store = store::Store::open_url(&url);
-    let last =
-        std::fs::read_dir("migrations/postgres").unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
-    store.execute(&std::fs::read_to_string(last.join("down.sql")).unwrap());
+    // all but the first are taken back, the last one first
+    let mut all: Vec<_> =
+        std::fs::read_dir("migrations/postgres").unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.sort();
+    for migration in all[1..].iter().rev() {
+        store.execute(&std::fs::read_to_string(migration.join("down.sql")).unwrap());
+    }
     store.execute(
         "DELETE FROM __diesel_schema_migrations
-         WHERE version = (SELECT max(version) FROM __diesel_schema_migrations)",
+         WHERE version > (SELECT min(version) FROM __diesel_schema_migrations)",
     );
     // it comes to the first table that it wants to change, and no further
     store.execute("BEGIN; LOCK TABLE notifications, event_outbox, campaigns, connection_events IN ACCESS EXCLUSIVE MODE");
