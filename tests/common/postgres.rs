@@ -12,7 +12,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::process::free_port;
-use super::{PATIENCE, eventually_true};
+use super::{PATIENCE, eventually, eventually_true};
 
 /// For tests that want a database and leave the server alone.
 pub static SHARED: LazyLock<PostgresServer> = LazyLock::new(|| PostgresServer::start(300));
@@ -106,7 +106,9 @@ impl PostgresServer {
 
     /// A connection of the superuser's.
     pub fn connect(&self, database: &str) -> PgConnection {
-        PgConnection::establish(&format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)).unwrap()
+        let url = format!("postgres://postgres@127.0.0.1:{}/{database}", self.port);
+        // the one slot that is kept for him is free again a moment after his last connection
+        eventually("the superuser is let in", || PgConnection::establish(&url).ok())
     }
 
     /// Runs statements as the superuser.
