@@ -144,7 +144,9 @@ pub fn is_stopped(scale: &Scale) -> Row {
         None => ("SIGSTOP for 4 s, pings after 1 s", 4, 1_000, 1_500),
         Some(_) => ("SIGSTOP for 100 s", 100, 25_000, 60_000),
     };
-    let mut stage = Stage::set(name, scale, |hub| {
+    // what comes in 100 s comes at once then, and must not make anyone too slow
+    let slower = Scale { every: scale.every * if scale.minutes.is_some() { 20 } else { 1 }, ..*scale };
+    let mut stage = Stage::set(name, &slower, |hub| {
         let hub = hub.set("socketio.ping_interval_ms", interval).set("socketio.ping_timeout_ms", timeout);
         // and who was heard before it is not idle after it
         hub.set("limits.idle_check_ms", 500).set("limits.idle_timeout_ms", timeout + interval)

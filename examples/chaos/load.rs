@@ -14,7 +14,7 @@ use super::table::Row;
 
 /// One that never reads, among many that do: what it costs them stands side by side.
 pub fn one_never_reads(scale: &Scale) -> Row {
-    let (clients, every, filler) = if scale.minutes.is_some() { (1_000, 20, 1_000) } else { (20, 5, 16_000) };
+    let (clients, every, filler) = if scale.minutes.is_some() { (1_000, 50, 4_000) } else { (20, 5, 16_000) };
     let setting = Setting { size: Size::mostly_websockets(clients), pause_ms: 400, filler, statuses: false };
     let scale = Scale {
         every: Duration::from_millis(every),
