@@ -102,6 +102,28 @@ fn below_the_line_nobody_has_heard_of_campaigns() {
     assert!(heard.is_empty(), "\n{}", heard.join("\n"));
 }
 
+/// What SECURITY.md names stands there in code spans; a name that ends with `…` stands for all that begin so.
+#[test]
+fn the_tests_and_files_that_security_names_are_there() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(repository.join("SECURITY.md")).unwrap();
+    let spans: BTreeSet<&str> = document.split('`').skip(1).step_by(2).collect();
+    let files = sources().into_iter().chain(rust_files(repository.join("tests")));
+    let code: String = files.map(|(_, text)| text).collect();
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    let is_test = |name: &str| name.len() > 20 && name.bytes().all(letter);
+    let tests: Vec<&&str> = spans.iter().filter(|span| is_test(span.trim_end_matches('…'))).collect();
+    assert!(tests.len() > 25, "the document was not read: {tests:?}");
+    for test in tests {
+        let definition =
+            test.strip_suffix('…').map_or_else(|| format!("fn {test}("), |start| format!("fn {start}"));
+        assert!(code.contains(&definition), "there is no test {test}");
+    }
+    for path in spans.iter().filter(|span| span.ends_with(".rs") && !span.contains('{')) {
+        assert!(root().join(path).exists() || repository.join(path).exists(), "there is no {path}");
+    }
+}
+
 #[test]
 fn the_reader_of_imports_sees_what_it_has_to() {
     let text = "
@@ -125,8 +147,12 @@ fn root() -> PathBuf {
 
 /// Every source file and its text.
 fn sources() -> Vec<(PathBuf, String)> {
+    rust_files(root())
+}
+
+fn rust_files(below: PathBuf) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut folders = vec![root()];
+    let mut folders = vec![below];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
