@@ -26,6 +26,9 @@ pub fn one_never_reads(scale: &Scale) -> Row {
     let mut stage = Stage::set_with("one client never reads", &scale, RedisServer::start(), setting, |hub| {
         // few clients get much in the short run: one that is held up for a second is not too slow
         hub.set("limits.unsent_bytes", if scale.minutes.is_some() { 1 << 20 } else { 4 << 20 })
+            // one that never reads answers no ping either, but is to be closed for what it leaves unread
+            .set("socketio.ping_interval_ms", 10_000)
+            .set("socketio.ping_timeout_ms", 90_000)
     });
     let before = memory_kib(stage.hub.id());
     let since = *stage.traffic.sent(REDIS).last().unwrap_or(&0);
