@@ -317,7 +317,7 @@ impl Parts {
         let (linked, gap_listener) = (Arc::clone(&self.linked), Arc::clone(&self.gap_listener));
         Arc::new(move |event| match event {
             LinkEvent::Up { first } => {
-                health.note_redis(true);
+                health.note_redis_up();
                 if first {
                     linked.notify_one();
                 }
@@ -331,8 +331,8 @@ impl Parts {
                     listener.do_send(Gap(Arc::new(Event::new(names::GAP, &gap))));
                 }
             }
-            LinkEvent::Down { reason } => {
-                health.note_redis(false);
+            LinkEvent::Down { reason, silent } => {
+                health.note_redis_lost(silent);
                 log::warn!("the link to Redis is down: {reason}");
             }
         })

@@ -387,17 +387,13 @@ over_every_transport! {
         let now = common::tokens::now();
         let old = issued("u1", now - 10).token();
         let without = Claims::of("u1").without("iat").token();
-        let newer = issued("u1", now + 100).token();
-        let mut clients = [&old, &without].map(|token| server.connect(protocol, token));
-        let mut renewed = server.connect(protocol, &old);
-        refresh(&mut renewed, &newer);
-        let mut stays = server.connect(protocol, &newer);
+        let ahead = issued("u1", now + 100).token(); // an issuer whose clock is fast
+        let mut clients = [&old, &without, &ahead].map(|token| server.connect(protocol, token));
         let mut other = server.connect(protocol, &issued("u2", now - 10).token());
-        assert_eq!(revoke(&server, "u1"), 2);
+        assert_eq!(revoke(&server, "u1"), 3);
         clients.iter_mut().for_each(|client| assert_revoked(client, protocol));
-        for client in [&mut stays, &mut other, &mut renewed] {
-            client.expect_nothing_but_pong();
-        }
+        other.expect_nothing_but_pong();
+        let mut stays = server.connect(protocol, &issued("u1", common::tokens::now() + 2).token());
         for token in [&old, &without] {
             assert_refused_as_revoked(&server, protocol, token);
         }

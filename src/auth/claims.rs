@@ -23,8 +23,12 @@ pub struct User {
     pub owned: Vec<Arc<str>>,
     /// Ids of campaigns that the user takes part in by the token.
     pub participating: Vec<Arc<str>>,
-    /// The claim `iat`. A token without one counts as older than any revocation.
+    /// The claim `iat`.
     pub issued_at: Option<Millis>,
+    /// When it was issued, or the first of those that were refreshed to it (claim `orig_iat`): what a revocation
+    /// is held against. Never later than when it was shown: whoever shows it has had it issued. None, where the
+    /// token does not say it, is older than any revocation.
+    pub first_issued_at: Option<Millis>,
     /// The claim `auth_time`: when the first token of this session was issued.
     pub auth_time: Option<Millis>,
     /// The claim `exp`, without leeway.
@@ -39,7 +43,7 @@ impl User {
 
     /// Whether a revocation of everything issued until `before` covers the user's token.
     pub fn is_revoked(&self, before: Millis) -> bool {
-        self.issued_at.is_none_or(|at| at <= before)
+        self.first_issued_at.is_none_or(|at| at <= before)
     }
 }
 
@@ -77,6 +81,8 @@ struct Claims<'a> {
     iat: Option<&'a RawValue>,
     #[serde(borrow, default)]
     auth_time: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    orig_iat: Option<&'a RawValue>,
 }
 
 /// Reads and checks the payload of a token whose signature has been verified.
@@ -90,22 +96,32 @@ pub(super) fn read(payload: &[u8], checks: &Checks, now: Millis) -> Result<User,
         serde_json::from_str(text).map_err(|_| AuthError::Invalid("the payload is not a JSON object"))?;
     let expires_at = check_times(&claims, checks, now)?;
     check_parties(&claims, checks)?;
-    user(&claims, expires_at)
+    user(&claims, expires_at, now)
 }
 
-fn user(claims: &Claims<'_>, expires_at: Millis) -> Result<User, AuthError> {
+fn user(claims: &Claims<'_>, expires_at: Millis, now: Millis) -> Result<User, AuthError> {
     let permissions: Vec<String> = parse(claims.permissions, "permissions: an array of strings is required")?
         .ok_or(AuthError::Invalid("permissions: an array of strings is required"))?;
+    let issued_at = date(claims.iat, "iat: seconds since 1970 are expected")?;
+    let original = date(claims.orig_iat, "orig_iat: seconds since 1970 are expected")?;
     Ok(User {
         id: subject(claims)?,
         is_admin: permissions.iter().any(|p| p == ADMIN),
         permissions,
         owned: ids(claims.owned, "ownedCampaigns: an array of ids is expected")?,
         participating: ids(claims.participating, "participatingCampaigns: an array of ids is expected")?,
-        issued_at: date(claims.iat, "iat: seconds since 1970 are expected")?,
+        issued_at,
+        first_issued_at: first_issued(issued_at, original, now),
         auth_time: date(claims.auth_time, "auth_time: seconds since 1970 are expected")?,
         expires_at,
     })
+}
+
+/// What is more than a day ahead is no time of issue (milliseconds, say), and counts as none.
+fn first_issued(issued_at: Option<Millis>, original: Option<Millis>, now: Millis) -> Option<Millis> {
+    const DAY: Millis = 86_400_000;
+    let first = issued_at?.min(original.unwrap_or(Millis::MAX));
+    (first <= now.saturating_add(DAY)).then_some(first.min(now))
 }
 
 fn subject(claims: &Claims<'_>) -> Result<Arc<str>, AuthError> {
@@ -303,5 +319,19 @@ mod tests {
         let user = verdict(&with("iat", json!(1_799_999_999))).unwrap();
         assert!(user.is_revoked(1_799_999_999_000) && !user.is_revoked(1_799_999_998_999));
         assert!(verdict(&good()).unwrap().is_revoked(0));
+    }
+
+    #[test]
+    fn a_token_was_issued_with_the_first_it_was_refreshed_from_and_before_it_is_shown() {
+        let first = |iat: Value, original: Value| {
+            let mut claims = with("iat", iat);
+            claims["orig_iat"] = original;
+            verdict(&claims).unwrap().first_issued_at
+        };
+        assert_eq!(first(json!(1_799_999_999), json!(1_799_999_000)), Some(1_799_999_000_000));
+        assert_eq!(first(json!(1_799_999_999), json!(1_899_999_000)), Some(1_799_999_999_000));
+        assert_eq!(first(json!(1_800_000_090), Value::Null), Some(NOW), "an issuer whose clock is ahead");
+        assert_eq!(first(json!(1_800_000_000_000_i64), Value::Null), None, "milliseconds");
+        assert_eq!(first(Value::Null, json!(1_799_999_999)), None);
     }
 }

@@ -23,4 +23,4 @@ pub use ids::{is_id, is_long_id};
 pub use keys::{AuthOptions, KeyError, KeySet};
 pub use permissions::Participation;
 pub use revocations::Revocations;
-pub use token::{AuthError, NewToken};
+pub use token::{AuthError, NewToken, Since};

@@ -70,6 +70,7 @@ mod tests {
             owned: vec!["owned".into()],
             participating: vec!["part".into()],
             issued_at: None,
+            first_issued_at: None,
             auth_time: None,
             expires_at: 0,
         }

@@ -59,6 +59,7 @@ mod tests {
             owned: Vec::new(),
             participating: Vec::new(),
             issued_at,
+            first_issued_at: issued_at,
             auth_time: None,
             expires_at: Millis::MAX,
         }

@@ -71,9 +71,20 @@ struct ClaimsOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<Millis>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    orig_iat: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
+}
+
+/// What a token keeps of the one whose place it takes; milliseconds since 1970.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Since {
+    /// When the session began: claim `auth_time`.
+    pub auth_time: Millis,
+    /// When its first token was issued: claim `orig_iat`. A revocation of that one covers this one.
+    pub first_issued_at: Millis,
 }
 
 impl KeySet {
@@ -107,15 +118,15 @@ impl KeySet {
         self.sign_claims(claims, now, None)
     }
 
-    /// As [`KeySet::sign`], for a token that takes the place of one whose session began at `auth_time`.
+    /// As [`KeySet::sign`], for a token that takes the place of another.
     ///
     /// # Errors
     /// As [`KeySet::sign`].
-    pub fn sign_again(&self, claims: &NewToken, auth_time: Millis, now: Millis) -> Result<String, AuthError> {
-        self.sign_claims(claims, now, Some(auth_time))
+    pub fn sign_again(&self, claims: &NewToken, since: Since, now: Millis) -> Result<String, AuthError> {
+        self.sign_claims(claims, now, Some(since))
     }
 
-    fn sign_claims(&self, new: &NewToken, now: Millis, since: Option<Millis>) -> Result<String, AuthError> {
+    fn sign_claims(&self, new: &NewToken, now: Millis, since: Option<Since>) -> Result<String, AuthError> {
         let signer =
             self.signer.as_ref().ok_or(AuthError::Invalid("auth.secret is not set: nothing to sign with"))?;
         let campaigns = || new.owned_campaigns.iter().chain(&new.participating_campaigns);
@@ -130,7 +141,8 @@ impl KeySet {
             participating: &new.participating_campaigns,
             iat,
             exp: iat.saturating_add_unsigned(new.ttl_seconds),
-            auth_time: since.map(|at| at.div_euclid(1000)),
+            auth_time: since.map(|since| since.auth_time.div_euclid(1000)),
+            orig_iat: since.map(|since| since.first_issued_at.div_euclid(1000)),
             iss: self.checks.issuer.as_deref(),
             aud: self.checks.audience.as_deref(),
         };

@@ -196,7 +196,7 @@ mod tests {
         redis.signal("STOP");
         let told = ears.next_link_event().await;
         assert!(
-            matches!(&told, LinkEvent::Down { reason } if reason.contains("no sign of life")),
+            matches!(&told, LinkEvent::Down { reason, .. } if reason.contains("no sign of life")),
             "{told:?}"
         );
         redis.signal("CONT");
@@ -298,7 +298,7 @@ mod tests {
         redis.ready().await;
         let (_bridge, _bus, mut ears) = start(&redis.url().replace("//", "//hub:pw@"), &plenty());
         let told = ears.next_link_event().await;
-        assert!(matches!(&told, LinkEvent::Down { reason } if reason.contains("WRONGPASS")), "{told:?}");
+        assert!(matches!(&told, LinkEvent::Down { reason, .. } if reason.contains("WRONGPASS")), "{told:?}");
         redis.command(&["ACL", "SETUSER", "hub", "on", ">pw", "+@all", "resetchannels", "&roomcast:*"]);
         let refusals = || match redis.command(&["ACL", "LOG"]) {
             redis::Value::Array(entries) => format!("{entries:?}").contains("campaign:*"),

@@ -128,8 +128,10 @@ impl Link {
         // one that is lost as soon as it stands must not be tried without a pause
         let was_stable = up_since.is_some_and(|since| since.elapsed() > Duration::from_secs(1));
         history.attempt = if was_stable { 0 } else { history.attempt.saturating_add(1) };
+        let mut silent = Duration::ZERO;
         if up_since.is_some() {
-            let uncertain = Millis::try_from(self.inbox.uncertain().as_millis()).unwrap_or(Millis::MAX);
+            silent = self.inbox.uncertain();
+            let uncertain = Millis::try_from(silent.as_millis()).unwrap_or(Millis::MAX);
             history.outage = Some(now_ms().saturating_sub(uncertain));
             log::warn!("the link to Redis at {} was lost ({error}); events may be missed", self.target);
         } else if history.logged.is_none_or(|at| at.elapsed() > LOG_AGAIN) {
@@ -137,7 +139,7 @@ impl Link {
             history.logged = Some(Instant::now());
         }
         if !std::mem::replace(&mut history.down_told, true) {
-            (self.on_link)(LinkEvent::Down { reason: error.to_string() });
+            (self.on_link)(LinkEvent::Down { reason: error.to_string(), silent });
         }
     }
 }

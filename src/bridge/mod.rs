@@ -41,6 +41,7 @@ mod target;
 mod testing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -94,6 +95,8 @@ pub enum LinkEvent {
     Down {
         /// For people.
         reason: String,
+        /// For how long nothing has surely come by it.
+        silent: Duration,
     },
 }
 

@@ -64,7 +64,7 @@ fn become_user(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
 /// How long a user's token counts, and when its socket has to be looked at.
 pub(super) fn term(hub: &Hub, user: &User) -> Term {
     Term {
-        issued_at: user.issued_at,
+        issued_at: user.first_issued_at,
         warn_at: hub.shared.warning_ms.map(|before| user.expires_at.saturating_sub(before)),
         expires_at: user.expires_at.saturating_add(hub.shared.leeway_ms),
     }

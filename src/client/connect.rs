@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::answers::error_event;
+use super::answers::{done, refuse, refuse_quietly};
 use super::record::ConnectionRecord;
 use super::requests::{self, TokenRequest};
 use super::stored::{notification_item, raw};
@@ -14,6 +14,7 @@ use crate::clock;
 use crate::close::CloseReason;
 use crate::events::server::{Connected, ErrorData, HubStatus, InitialCampaign, InitialSystemStatus, Role};
 use crate::events::{Code, Stamp, names};
+use crate::protocol::ack::AckRef;
 use crate::protocol::frame::Event;
 use crate::rooms::manager::{Admit, Connection, Denied};
 use crate::rooms::request::CaughtUp;
@@ -32,23 +33,22 @@ pub(super) fn authenticate(hub: &Hub, conn: &mut Client<'_>, credentials: Creden
     let verified =
         token.ok_or(AuthError::Missing).and_then(|token| hub.shared.verify(&token, clock::now_ms()));
     match verified {
-        Ok(user) => ask_for_admission(hub, conn, Arc::new(user)),
-        Err(error) => reject(conn, error),
+        Ok(user) => ask_for_admission(hub, conn, Arc::new(user), credentials.ack),
+        Err(error) => reject(conn, error, credentials.ack.as_ref()),
     }
 }
 
-fn reject(conn: &mut Client<'_>, error: AuthError) {
+fn reject(conn: &mut Client<'_>, error: AuthError, ack: Option<&AckRef>) {
     let data = json!({ "code": Code::AuthFailed.code(), "reason": error.reason() });
     conn.refuse(&Code::AuthFailed.message(), &data.to_string());
     if conn.kind() == Kind::Plain {
-        let message = Code::AuthFailed.message();
-        let data = json!({ "code": Code::AuthFailed.code(), "message": message, "reason": error.reason() });
-        conn.emit(&Event::new(names::ERROR, &data));
+        let failed = ErrorData { reason: Some(error.reason()), ..ErrorData::from(Code::AuthFailed) };
+        refuse(conn, ack, &failed);
         conn.close(CloseReason::AuthFailed);
     }
 }
 
-fn ask_for_admission(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
+fn ask_for_admission(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>, ack: Option<AckRef>) {
     let mailbox = conn.mailbox();
     let connection = Connection {
         place: conn.place(),
@@ -62,15 +62,15 @@ fn ask_for_admission(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
     };
     let answer = Box::new(move |admitted: Result<(), Denied>| {
         mailbox.send(match admitted {
-            Ok(()) => ToClient::Admitted(user),
-            Err(denied) => ToClient::Refused(denied),
+            Ok(()) => ToClient::Admitted(user, ack),
+            Err(denied) => ToClient::Refused(denied, ack),
         });
     });
     hub.manager.do_send(Admit { connection, answer });
 }
 
 /// The manager did not let the client in.
-pub(super) fn refused(conn: &mut Client<'_>, denied: Denied) {
+pub(super) fn refused(conn: &mut Client<'_>, denied: Denied, ack: Option<&AckRef>) {
     let Denied { reason, retry_after_ms } = denied;
     let message = reason.message().unwrap_or_default();
     let mut data = json!({ "code": reason.code() });
@@ -79,19 +79,19 @@ pub(super) fn refused(conn: &mut Client<'_>, denied: Denied) {
     }
     conn.refuse(message, &data.to_string());
     if conn.kind() == Kind::Plain {
-        if reason == CloseReason::ConnectRate {
-            let error = ErrorData { retry_after_ms, ..ErrorData::from(Code::RateLimited) };
-            conn.emit(&error_event(&error));
-        }
+        let is_rate = reason == CloseReason::ConnectRate;
+        let code = if is_rate { Code::RateLimited } else { Code::ConnectionLimit };
+        // that there are too many connections is said when it is closed
+        refuse_quietly(conn, ack, &ErrorData { retry_after_ms, ..ErrorData::from(code) }, is_rate);
         conn.close(reason);
     }
 }
 
 /// The client is in: tell it, and load what it is shown first.
-pub(super) fn admitted(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
+pub(super) fn admitted(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>, ack: Option<&AckRef>) {
     if hub.shared.revocations.cover(&user) {
         // while the manager was asked, and before it knew of this socket
-        reject(conn, AuthError::Revoked);
+        reject(conn, AuthError::Revoked, ack);
         return conn.close(CloseReason::AuthFailed);
     }
     let record = ConnectionRecord::of(conn, &user.id, &hub.shared.node);
@@ -105,7 +105,7 @@ pub(super) fn admitted(hub: &Hub, conn: &mut Client<'_>, user: Arc<User>) {
             expires_at: Stamp(user.expires_at),
             ping_interval_ms: hub.shared.ping_interval_ms,
         };
-        conn.emit(&Event::new(names::CONNECTED, &connected));
+        done(conn, ack, &Event::new(names::CONNECTED, &connected));
     }
     let text = |ids: &[Arc<str>]| ids.iter().map(|id| id.to_string()).collect();
     let ask = InitialAsk {

@@ -135,9 +135,9 @@ pub struct State {
 /// What other actors tell a client's socket.
 pub enum ToClient {
     /// The manager has let it in.
-    Admitted(Arc<User>),
+    Admitted(Arc<User>, Option<AckRef>),
     /// The manager has not.
-    Refused(Denied),
+    Refused(Denied, Option<AckRef>),
     /// What it is shown first.
     Initial(Result<Initial, StoreError>),
     /// Notifications were marked as read.
@@ -191,8 +191,8 @@ impl Namespace for Hub {
 
     fn message(&self, conn: &mut Client<'_>, message: ToClient) {
         match message {
-            ToClient::Admitted(user) => connect::admitted(self, conn, user),
-            ToClient::Refused(denied) => connect::refused(conn, denied),
+            ToClient::Admitted(user, ack) => connect::admitted(self, conn, user, ack.as_ref()),
+            ToClient::Refused(denied, ack) => connect::refused(conn, denied, ack.as_ref()),
             ToClient::Initial(initial) => connect::initial(self, conn, initial),
             ToClient::Read(marked) => notifications::marked(self, conn, marked),
         }

@@ -13,7 +13,7 @@ use super::openapi::answers::{Down, Invalid, Unauthorised, Unknown};
 use super::openapi::schemas::IdInPath;
 use super::path::{Segment, id_in_path};
 use super::{Api, rights};
-use crate::auth::{AuthError, NewToken, User};
+use crate::auth::{AuthError, NewToken, Since, User};
 use crate::clock::{self, Millis};
 use crate::events::Stamp;
 
@@ -53,7 +53,7 @@ pub async fn refresh(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRe
     let now = clock::now_ms();
     let failed = |error: AuthError| ApiError::AuthFailed(error.reason());
     let next = next_token(&user, max_session, now).map_err(failed)?;
-    let token = keys.sign_again(&next.claims, next.auth_time, now).map_err(failed)?;
+    let token = keys.sign_again(&next.claims, next.since, now).map_err(failed)?;
     let expires_at = Stamp(next.expires_at);
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CACHE_CONTROL, "no-store"));
@@ -64,8 +64,7 @@ pub async fn refresh(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRe
 #[derive(Debug)]
 struct Next {
     claims: NewToken,
-    /// When the session began.
-    auth_time: Millis,
+    since: Since,
     expires_at: Millis,
 }
 
@@ -90,7 +89,9 @@ fn next_token(user: &User, max_session: Millis, now: Millis) -> Result<Next, Aut
         participating_campaigns: text(&user.participating),
         ttl_seconds,
     };
-    Ok(Next { claims, auth_time: began, expires_at: (issued + ttl) * 1_000 })
+    // one that does not say when it was issued is older than any revocation, and so is what comes of it
+    let since = Since { auth_time: began, first_issued_at: user.first_issued_at.unwrap_or(0) };
+    Ok(Next { claims, since, expires_at: (issued + ttl) * 1_000 })
 }
 
 // ── revoke ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -150,6 +151,7 @@ mod tests {
             owned: vec!["c1".into()],
             participating: vec!["c2".into()],
             issued_at,
+            first_issued_at: issued_at,
             auth_time,
             expires_at,
         }
@@ -160,7 +162,7 @@ mod tests {
         let old = user(Some(NOW - 100_700), None, NOW + 499_300);
         let next = next_token(&old, DAY, NOW).unwrap();
         assert_eq!((next.claims.ttl_seconds, next.expires_at), (600, NOW - 700 + 600_000));
-        assert_eq!(next.auth_time, NOW - 100_700, "the session began with it");
+        assert_eq!(next.since.auth_time, NOW - 100_700, "the session began with it");
         assert_eq!(
             (next.claims.sub.as_str(), next.claims.permissions.as_slice()),
             ("u|1", &["publish".to_owned()][..])
@@ -173,7 +175,11 @@ mod tests {
     fn the_session_is_counted_from_its_first_token() {
         let old = user(Some(NOW - 700), Some(NOW - DAY + 60_000), NOW + 3_600_000);
         let next = next_token(&old, DAY, NOW).unwrap();
-        assert_eq!((next.claims.ttl_seconds, next.auth_time), (60, NOW - DAY + 60_000), "cut at its end");
+        assert_eq!(
+            (next.claims.ttl_seconds, next.since.auth_time),
+            (60, NOW - DAY + 60_000),
+            "cut at its end"
+        );
         assert!(next.expires_at <= NOW - DAY + 60_000 + DAY);
         let over = user(Some(NOW), Some(NOW - DAY), NOW + 3_600_000);
         assert_eq!(next_token(&over, DAY, NOW).unwrap_err(), AuthError::Expired);
@@ -195,6 +201,6 @@ mod tests {
     fn a_session_that_begins_in_the_future_begins_now() {
         let ahead = user(Some(NOW), Some(NOW + 10 * DAY), NOW + 2 * DAY);
         let next = next_token(&ahead, DAY, NOW).unwrap();
-        assert_eq!((next.claims.ttl_seconds, next.auth_time), (86_400, NOW));
+        assert_eq!((next.claims.ttl_seconds, next.since.auth_time), (86_400, NOW));
     }
 }

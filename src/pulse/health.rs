@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use crate::clock::{self, Millis};
 use crate::config::health::Part;
@@ -25,8 +26,6 @@ pub struct Health {
     /// None where no Redis is configured.
     redis: Option<Link>,
     required: Vec<Part>,
-    /// When the database was last seen working, in milliseconds of the uptime.
-    database_seen: AtomicI64,
     /// In milliseconds of the uptime.
     last_gap: AtomicI64,
     permits: Permits,
@@ -49,15 +48,22 @@ impl Health {
         permits: Permits,
     ) -> Health {
         let redis = with_redis.then(Link::default);
-        let never = || AtomicI64::new(i64::MIN);
-        Health { gate, store, redis, required, database_seen: never(), last_gap: never(), permits }
+        Health { gate, store, redis, required, last_gap: AtomicI64::new(i64::MIN), permits }
     }
 
-    /// The link to Redis stands, or does not.
-    pub fn note_redis(&self, up: bool) {
+    /// The link to Redis stands.
+    pub fn note_redis_up(&self) {
         if let Some(link) = &self.redis {
-            link.up.store(up, Ordering::Release);
-            link.lost_at.store(clock::uptime_ms() as i64, Ordering::Release);
+            link.up.store(true, Ordering::Release);
+        }
+    }
+
+    /// The link to Redis is lost; nothing has come by it for `silent`.
+    pub fn note_redis_lost(&self, silent: Duration) {
+        if let Some(link) = &self.redis {
+            let lost_at = clock::uptime_ms().saturating_sub(silent.as_millis() as u64);
+            link.lost_at.store(lost_at as i64, Ordering::Release);
+            link.up.store(false, Ordering::Release);
         }
     }
 
@@ -108,13 +114,9 @@ impl Health {
 
     /// Whether a part that the hub may not be without has been missing for too long.
     fn misses_a_part(&self) -> bool {
-        let now = clock::uptime_ms() as i64;
-        if self.store.is_up() {
-            self.database_seen.store(now, Ordering::Release);
-        }
-        let long_ago = |at: i64| at.saturating_add(MISSING_MS as i64) <= now;
+        let long_ago = |at: i64| at.saturating_add(MISSING_MS as i64) <= clock::uptime_ms() as i64;
         self.required.iter().any(|part| match part {
-            Part::Database => !self.store.is_up() && long_ago(self.database_seen.load(Ordering::Acquire)),
+            Part::Database => self.store.missing_ms() >= MISSING_MS,
             Part::Redis => {
                 let lost = self.redis.as_ref().map_or(0, |link| link.lost_at.load(Ordering::Acquire));
                 !self.redis_up() && long_ago(lost)

@@ -12,12 +12,14 @@ use crate::ids::Place;
 use crate::protocol::ack::AckRef;
 
 /// A client asks to be let in.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Credentials<'a> {
     /// The CONNECT packet's payload (`auth` in the client), or the data of a plain `auth` message.
     pub payload: Option<&'a RawValue>,
     /// What stood behind a `?` in the namespace: so clients of Socket.IO 2 say it.
     pub query: Option<&'a str>,
+    /// How the client wants its answer addressed (the `id` of a plain `auth` message).
+    pub ack: Option<AckRef>,
 }
 
 /// An event from a client.

@@ -460,6 +460,11 @@ impl Store {
         self.0.health.is_up()
     }
 
+    /// For how long the database has not answered, in milliseconds; 0 where it does.
+    pub fn missing_ms(&self) -> u64 {
+        self.0.health.missing_ms()
+    }
+
     /// Waits until everything that waits is written, at most `limit`; false where it is not. Blocks.
     pub fn flush(&self, limit: Duration) -> bool {
         self.0.queue.flush(limit)

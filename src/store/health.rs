@@ -10,6 +10,10 @@ pub(super) struct Health {
     started: Instant,
     /// Milliseconds since `started`, plus one, when the writer asked the database something; 0 while it does not.
     asking_since: AtomicU64,
+    /// When it last began to ask, in the same way.
+    asked: AtomicU64,
+    /// When it began to ask what was the first to fail, in the same way; 0 where the last answer was good.
+    failing_since: AtomicU64,
     /// What could never be stored and was left out.
     dropped: AtomicU64,
     timeout: Duration,
@@ -21,6 +25,8 @@ impl Health {
             up: AtomicBool::new(true),
             started: Instant::now(),
             asking_since: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+            failing_since: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             timeout,
         }
@@ -32,9 +38,18 @@ impl Health {
         self.up.load(Ordering::Acquire) && !silent
     }
 
+    /// For how long there has been no good answer, in milliseconds; 0 where the last one was good and none is waited for.
+    pub(super) fn missing_ms(&self) -> u64 {
+        let since = [&self.failing_since, &self.asking_since].map(|since| since.load(Ordering::Acquire));
+        let first = since.into_iter().filter(|since| *since != 0).min();
+        first.map_or(0, |first| self.now().saturating_sub(first))
+    }
+
     /// Runs something that may block for as long as the database likes.
     pub(super) fn asking<T>(&self, ask: impl FnOnce() -> T) -> T {
-        self.asking_since.store(self.now(), Ordering::Release);
+        let now = self.now();
+        self.asked.store(now, Ordering::Release);
+        self.asking_since.store(now, Ordering::Release);
         let answer = ask();
         self.asking_since.store(0, Ordering::Release);
         answer
@@ -47,6 +62,11 @@ impl Health {
     /// Notes how the last try ended and says so where that is news.
     pub(super) fn note(&self, trouble: Option<&str>, waiting: usize) {
         let was_up = self.up.swap(trouble.is_none(), Ordering::AcqRel);
+        if trouble.is_none() {
+            self.failing_since.store(0, Ordering::Release);
+        } else if was_up {
+            self.failing_since.store(self.asked.load(Ordering::Acquire), Ordering::Release);
+        }
         match trouble {
             Some(why) if was_up => log::warn!("the database takes no writes, {waiting} wait: {why}"),
             None if !was_up => log::info!("the database takes writes again, {waiting} waited"),

@@ -228,8 +228,10 @@ fn a_signed_token_is_verified_with_issuer_audience_and_session() {
     assert_eq!((&*user.id, user.is_admin, user.issued_at), ("u|1", true, Some(NOW)));
     assert_eq!((&*user.owned[0], &*user.participating[0]), ("c1", "c2"));
     assert_eq!((user.expires_at, user.auth_time), (NOW + 60_000, None));
-    let again = keys.verify(&keys.sign_again(&new, NOW - 5_000, NOW).unwrap(), NOW).unwrap();
-    assert_eq!(again.auth_time, Some(NOW - 5_000));
+    let since = Since { auth_time: NOW - 5_000, first_issued_at: NOW - 60_000 };
+    let again = keys.verify(&keys.sign_again(&new, since, NOW).unwrap(), NOW).unwrap();
+    assert_eq!((again.auth_time, again.first_issued_at), (Some(NOW - 5_000), Some(NOW - 60_000)));
+    assert!(again.is_revoked(NOW - 60_000), "a revocation of the first covers it");
     assert!(keys.verify(&hmac_token(Algorithm::HS256), NOW).is_err(), "iss and aud are missing there");
 }
 

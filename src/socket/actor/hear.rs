@@ -166,7 +166,7 @@ impl<N: Namespace> Socket<N> {
         };
         match (packet.kind, packet.data) {
             (PacketKind::Connect, payload) if verdict.is_none() => {
-                self.hear_connect(packet.nsp, Credentials { payload, query: packet.query }, ctx);
+                self.hear_connect(packet.nsp, Credentials { payload, query: packet.query, ack: None }, ctx);
             }
             (PacketKind::Disconnect, _) => {
                 if let Some(at) = self.member_of(packet.nsp) {
@@ -354,7 +354,11 @@ impl<N: Namespace> Socket<N> {
 
     fn hear_request(&mut self, request: Incoming<'_>, ctx: &mut Context<Self>) {
         if request.name == "auth" {
-            return self.hear_connect("/", Credentials { payload: request.data, query: None }, ctx);
+            return self.hear_connect(
+                "/",
+                Credentials { payload: request.data, query: None, ack: request.ack },
+                ctx,
+            );
         }
         let known = self.is_in(0);
         self.with_member(0, ctx, |namespace, conn| match known {

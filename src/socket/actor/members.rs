@@ -6,6 +6,7 @@ use actix::Context;
 use super::{Phase, Socket};
 use crate::close::CloseReason;
 use crate::ids::Sid;
+use crate::protocol::ack::{Outcome, ack_frame};
 use crate::protocol::engineio::Version;
 use crate::protocol::socketio;
 use crate::socket::Kind;
@@ -66,6 +67,10 @@ impl<N: Namespace> Socket<N> {
         }
         let at = self.member_of(nsp);
         if self.core.connecting || at.is_some_and(|at| self.is_in(at)) {
+            // it changes nothing, but who asked for an answer gets one
+            if let Some(ack) = credentials.ack {
+                self.core.words.push(Word::Framed(ack_frame(self.core.dialect, &ack, &Outcome::Ok(None))));
+            }
             return;
         }
         let at = at.unwrap_or_else(|| self.add_member(nsp));
