@@ -25,10 +25,8 @@ cleanup() {
 }
 trap cleanup EXIT
 
-redis_port=$(free_port)
-redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly no --dir "$dir" >"$dir/redis.log" &
-started+=($!)
-wait_until 20 "redis-server accepts connections" redis-cli -p "$redis_port" ping
+start_redis "$dir"
+started+=("$redis")
 
 export ROOMCAST_AUTH__SECRET="a secret of the swarm, thirty-two bytes and more"
 export DATABASE_URL="sqlite://$dir/hub.db" REDIS_URL="redis://127.0.0.1:$redis_port/"

@@ -1,11 +1,21 @@
-//! All wiring on one page: store, bus, actors, HTTP server; start and drain.
+//! All wiring on one page: store, bus, actors, HTTP server.
 //!
 //! The registry, the connection manager and the bridge run on the first worker's thread, beside its lane
-//! and sockets: the hop to another thread would be the whole cost of many small rooms. What the configuration
-//! says to each part stands in [`options`].
+//! and sockets: the hop to another thread would be the whole cost of many small rooms.
+//!
+//! | file | what stands there |
+//! |---|---|
+//! | [`options`] | what the configuration says to each part |
+//! | `descriptors` | how many of them are for clients |
+//! | `start` | what has to be there before anybody is let in, and what runs from then on |
+//! | `link` | what happens when the link to the source comes and goes |
+//! | `end` | the sockets are told, and what waits is written |
 
 mod descriptors;
+mod end;
+mod link;
 pub mod options;
+mod start;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,28 +25,25 @@ use actix_web::web::{self, ServiceConfig};
 
 use crate::admin;
 use crate::auth::{AuthOptions, KeyError, KeySet};
-use crate::bridge::access::{AccessFeed, Revoker};
+use crate::bridge::access::Revoker;
 use crate::bridge::intake::Intake;
 use crate::bridge::journal::{self, StoreJournal, ToRegistry};
-use crate::bridge::outbox::{Relay, Wires};
-use crate::bridge::{BusHandle, LinkEvent, MemoryBridge, OnLink, RedisBridge, Sink, Target};
+use crate::bridge::outbox::Relay;
+use crate::bridge::{BusHandle, MemoryBridge, RedisBridge, Sink, Target};
 use crate::client::{Hub, Shared as ClientShared};
 use crate::config::Config;
-use crate::events::{Campaigns, Rules, Stamp, names, server};
+use crate::events::{Campaigns, Rules};
 use crate::http::read_model::ReadModel;
 use crate::http::roster::Roster;
-use crate::http::stats::Figures;
 use crate::http::{self, Api, Audience};
 use crate::metrics::Metrics;
-use crate::protocol::frame::Event;
 use crate::pulse::beat::Watched;
 use crate::pulse::{Health, Pulse};
-use crate::rooms::lane::Drain;
 use crate::rooms::registry::{Gap, LaneUp, Look, Publish};
 use crate::rooms::{ConnectionManager, Lane, Permits, RoomRegistry};
-use crate::store::analytics::{Analytics, ConnectionLog};
+use crate::store::analytics::ConnectionLog;
 use crate::store::retention::Retention;
-use crate::store::{AccessChange, AccessChanges, Outbox, Record, Store, StoreError, StoreOptions};
+use crate::store::{Record, Store, StoreError, StoreOptions};
 use crate::transport::server::{Listeners, Service, start};
 use crate::transport::worker::{Central, Shared};
 use crate::transport::{Gate, Side};
@@ -230,8 +237,6 @@ impl Parts {
         })
     }
 
-    // ── start ───────────────────────────────────────────────────────────────────────────────────────────
-
     /// Starts the central actors on this thread.
     fn start_central(&self) -> CentralActors {
         let metrics = &self.shared.metrics;
@@ -259,11 +264,6 @@ impl Parts {
             registry: registry.clone().recipient(),
             rolls: registry.clone().recipient(),
         };
-        let figures = Figures {
-            manager: manager.clone(),
-            registry: registry.clone().recipient(),
-            turn: Arc::new(tokio::sync::Semaphore::new(1)),
-        };
         let central = Central {
             registry: registry.clone().recipient(),
             from_lanes: registry.clone().recipient(),
@@ -286,8 +286,8 @@ impl Parts {
                 manager: central.manager.clone().recipient(),
             },
             refresh: options::refresh(&self.config),
-            figures,
             roster,
+            statistics: Default::default(),
             health: Arc::clone(&self.health),
             api_keys: self.config.auth.api_keys.clone(),
             body_bytes: options::or_max(self.config.limits.body_bytes),
@@ -311,118 +311,9 @@ impl Parts {
         }
     }
 
-    /// What happens when the link to the source comes and goes.
-    fn on_link(&self) -> OnLink {
-        let (health, metrics) = (Arc::clone(&self.health), Arc::clone(&self.shared.metrics));
-        let (linked, gap_listener) = (Arc::clone(&self.linked), Arc::clone(&self.gap_listener));
-        Arc::new(move |event| match event {
-            LinkEvent::Up { first } => {
-                health.note_redis_up();
-                if first {
-                    linked.notify_one();
-                }
-            }
-            LinkEvent::Gap { since, until } => {
-                health.note_gap();
-                metrics.gaps.with_label_values(&["redis"]).inc();
-                log::warn!("events may be missing: the link to Redis was away for {} ms", until - since);
-                if let Some(listener) = gap_listener.get() {
-                    let gap = server::Gap { source: "redis", since: Stamp(since), until: Stamp(until) };
-                    listener.do_send(Gap(Arc::new(Event::new(names::GAP, &gap))));
-                }
-            }
-            LinkEvent::Down { reason, silent } => {
-                health.note_redis_lost(silent);
-                log::warn!("the link to Redis is down: {reason}");
-            }
-        })
-    }
-
     fn catalogue(&self) -> Campaigns {
         let shared_suffixes = self.config.redis.shared_suffixes.clone();
         Campaigns { rules: Rules { shared_suffixes, latest: self.config.delivery.latest.clone() } }
-    }
-
-    /// Brings the schema up to date; waits, with a message, for a database that is not there yet.
-    async fn migrate(&self) -> Result<(), AppError> {
-        let mut last = String::new();
-        loop {
-            let database = options::store(&self.config);
-            let result = web::block(move || Store::migrate(&database)).await;
-            match result.map_err(std::io::Error::other)? {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_worth_waiting() => {
-                    let text = error.to_string();
-                    if text != last {
-                        log::warn!("waiting: {text}");
-                        last = text;
-                    }
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Reads which tokens have been revoked, before anybody is let in; waits for the database. Says from where
-    /// on the line of changes is to be read.
-    async fn read_revocations(&self) -> i64 {
-        loop {
-            let (tell, told) = tokio::sync::oneshot::channel();
-            self.clients.store.revocations(move |all| drop(tell.send(all)));
-            if let Ok(Ok(all)) = told.await {
-                return self.begin_with(all);
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    }
-
-    fn begin_with(&self, all: AccessChanges) -> i64 {
-        for change in &all.list {
-            if let AccessChange::Revoked { user, before } = change {
-                self.clients.revocations.add(user, *before);
-            }
-        }
-        self.clients.revocations.know_all();
-        all.seen
-    }
-
-    /// Reads from now on what other nodes change.
-    fn start_access_feed(&self, seen: i64) {
-        let Some(actors) = self.central.get() else { return };
-        let registry = Arc::clone(&self.to_registry);
-        AccessFeed::new(self.clients.store.clone(), actors.api.revoker.clone(), registry, seen).start();
-    }
-
-    /// Waits for the first subscription.
-    async fn await_first_link(&self) {
-        self.linked.notified().await;
-    }
-
-    /// From here on it is written who comes and goes. On this thread, which has little else to do.
-    fn start_analytics(&self) {
-        let ClientShared { connections, store, node, .. } = &*self.clients;
-        Analytics::new(connections.clone(), store.clone(), Arc::clone(node)).start();
-    }
-
-    /// The threads that work on the store's tables beside the hub.
-    fn start_store_threads(&self) -> Result<(), AppError> {
-        let config = &self.config.store;
-        let (database, store) = (options::store(&self.config), self.clients.store.clone());
-        let retention = Retention::start(&database, options::keep(&self.config), store.clone())?;
-        let _ = self.retention.set(retention);
-        // started by the first worker, on its thread
-        let Some(actors) = self.central.get() else { return Ok(()) };
-        let relay = Relay::start(Wires {
-            outbox: Outbox::new(&database),
-            store,
-            bus: Arc::clone(&actors.api.bus),
-            intake: Arc::clone(&actors.api.intake),
-            registry: actors.looks.clone(),
-            poll: Duration::from_millis(config.outbox_poll_ms),
-        })?;
-        let _ = self.relay.set(relay);
-        Ok(())
     }
 
     /// Who is served on this side's address.
@@ -431,59 +322,6 @@ impl Parts {
             Side::Operators => Audience::Operators,
             Side::Public if self.config.server.admin_address.is_empty() => Audience::All,
             Side::Public => Audience::Public,
-        }
-    }
-
-    // ── end ─────────────────────────────────────────────────────────────────────────────────────────────
-
-    /// Tells every socket that the hub goes down, within the grace time.
-    async fn drain(&self) {
-        let shutdown = &self.config.shutdown;
-        self.shared.gate.leave();
-        self.stop_relay().await;
-        tokio::time::sleep(Duration::from_millis(shutdown.drain_delay_ms)).await;
-        self.shared.gate.drain();
-        let active = &self.shared.metrics.active;
-        // two thirds of the grace time are for the sockets, the rest for the store
-        let most = Duration::from_millis(shutdown.grace_ms.saturating_sub(shutdown.drain_delay_ms) * 2 / 3);
-        let sockets = u64::try_from(active.get()).unwrap_or(0);
-        log::info!("going down: {sockets} sockets are told");
-        let needed = sockets * 1_000 / (most.as_millis() as u64).max(1) + 1;
-        let lanes = self.lanes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let per_second = shutdown.sockets_per_second.max(needed) / lanes.len().max(1) as u64 + 1;
-        let drain = Drain { per_second: u32::try_from(per_second).unwrap_or(u32::MAX) };
-        lanes.iter().for_each(|lane| lane.do_send(drain));
-        let end = tokio::time::Instant::now() + most;
-        while active.get() > 0 && tokio::time::Instant::now() < end {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        if sockets > 0 {
-            // a client between two polls comes for its last words; the last answers are on their way
-            let last_words = &self.shared.metrics.last_words;
-            while last_words.get() > 0 && tokio::time::Instant::now() < end {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            tokio::time::sleep(Duration::from_millis(250).min(most)).await;
-        }
-    }
-
-    /// Rows of the outbox that come now wait for another hub, or for the next start.
-    async fn stop_relay(&self) {
-        const TURN: Duration = Duration::from_millis(500);
-        let relay = Arc::clone(&self.relay);
-        let _ = web::block(move || relay.get().map(|relay| relay.stop(TURN))).await;
-    }
-
-    /// Writes what waits to be written, in all of the grace time that is left but what the end itself takes.
-    async fn flush_store(&self, spent: Duration) {
-        const LAST_STEPS: Duration = Duration::from_millis(1_500);
-        let store = self.clients.store.clone();
-        self.clients.connections.hand_over(&store);
-        let grace = Duration::from_millis(self.config.shutdown.grace_ms);
-        let limit = grace.saturating_sub(spent + LAST_STEPS.min(grace / 4));
-        let written = web::block(move || store.flush(limit)).await;
-        if !matches!(written, Ok(true)) {
-            log::error!("{} writes were not written in time", self.clients.store.depth());
         }
     }
 }

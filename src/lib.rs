@@ -21,7 +21,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`cli`] | one file a command: serve, token, publish, migrate, check-config, demo |
-//! | [`app`] | all wiring on one page: store, bus, actors, HTTP server; start and drain |
+//! | [`app`] | all wiring on one page: store, bus, actors, HTTP server; start and end beside it |
 //! | [`http`], [`admin`] | the REST API, health, metrics; pages |
 //! | [`pulse`] | how the hub is: health, and what operators see each second |
 //! | [`client`] | what a client may say: one file a kind of event; permissions; answers |

@@ -259,12 +259,12 @@ fn kill_again_and_again(kills: u32) {
     let builder = TestServer::builder().redis(&redis).database(&postgres::SHARED.database());
     let (mut mortal, witness) = (builder.clone().start(), builder.start());
     let mut watcher = member(&witness, "c1");
-    let (inserted, over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (inserted, over, all_in) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
     let mut published = Monitor::start(&redis);
     let mut store = witness.store();
     std::thread::scope(|scope| {
         let inserting = scope.spawn(|| insert_until(&mut store, &inserted, &over));
-        let watching = scope.spawn(|| watch(&mut watcher, &inserted, &over));
+        let watching = scope.spawn(|| watch(&mut watcher, &inserted, &all_in));
         for round in 0..kills {
             let mut client = member(&mortal, "c1");
             live_a_while(&mut client, round);
@@ -272,6 +272,7 @@ fn kill_again_and_again(kills: u32) {
         }
         over.store(true, Ordering::SeqCst);
         inserting.join().unwrap();
+        all_in.store(true, Ordering::SeqCst);
         watching.join().unwrap();
     });
     let rows = inserted.load(Ordering::SeqCst);
@@ -304,11 +305,17 @@ fn insert_until(store: &mut Store, inserted: &AtomicU64, over: &AtomicBool) {
     }
 }
 
-/// Sees each number once and in order.
-fn watch(client: &mut TestClient, inserted: &AtomicU64, over: &AtomicBool) {
-    let mut next = 0;
-    while !over.load(Ordering::SeqCst) || next < inserted.load(Ordering::SeqCst) {
-        match client.next() {
+/// Sees each number once and in order, up to the last when all are in.
+fn watch(client: &mut TestClient, inserted: &AtomicU64, all_in: &AtomicBool) {
+    let (mut next, mut heard) = (0, Instant::now());
+    while !all_in.load(Ordering::SeqCst) || next < inserted.load(Ordering::SeqCst) {
+        // whoever is up to date when the last one is in hears nothing more, and has to see that all are in
+        let Some(incoming) = client.next_within(Duration::from_millis(100)) else {
+            assert!(heard.elapsed() < PATIENCE, "nothing came within {PATIENCE:?} behind number {next}");
+            continue;
+        };
+        heard = Instant::now();
+        match incoming {
             Incoming::Event(name, data) if name == "campaign:updated" => {
                 assert_eq!(data["n"], next);
                 next += 1;

@@ -10,9 +10,8 @@ fn path(user: &str, query: &str) -> String {
     format!("/api/v1/users/{user}/notifications{query}")
 }
 
-/// A hub that keeps what is of last May.
 fn start(database: Database) -> TestServer {
-    TestServer::builder().on(database).set("store.notifications_days", 36_500).start()
+    TestServer::builder().on(database).start()
 }
 
 fn note(id: &str) -> Value {

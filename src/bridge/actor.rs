@@ -222,6 +222,16 @@ mod tests {
         assert!(quiet.is_err(), "without a heartbeat the pings show that it lives: {quiet:?}");
     }
 
+    /// 240 numbered messages of 100 kB, more than buffers hold.
+    fn publish_much(redis: &Redis) {
+        let mut pipeline = redis::pipe();
+        let filler = "x".repeat(100_000);
+        (0..240).for_each(|n| {
+            pipeline.cmd("PUBLISH").arg("campaign:c").arg(format!("{n} {filler}")).ignore();
+        });
+        pipeline.exec(&mut redis.connection()).unwrap();
+    }
+
     #[actix::test]
     async fn without_permits_redis_is_held_back_and_nothing_is_lost() {
         let redis = Redis::start();
@@ -229,12 +239,7 @@ mod tests {
         let permits = Permits::new(8, 1 << 20);
         let (_bridge, _bus, mut ears) = start(&redis.url(), &permits);
         assert_eq!(ears.next_link_event().await, LinkEvent::Up { first: true });
-        let mut pipeline = redis::pipe();
-        let filler = "x".repeat(100_000);
-        (0..240).for_each(|n| {
-            pipeline.cmd("PUBLISH").arg("campaign:c").arg(format!("{n} {filler}")).ignore();
-        });
-        pipeline.exec(&mut redis.connection()).unwrap();
+        publish_much(&redis);
         let waits_in_redis = || {
             let redis::Value::BulkString(list) = redis.command(&["CLIENT", "LIST", "TYPE", "PUBSUB"]) else {
                 panic!("a list of clients")
@@ -267,12 +272,7 @@ mod tests {
         let permits = Permits::new(8, 1 << 20);
         let (_bridge, _bus, mut ears) = start(&redis.url(), &permits);
         assert_eq!(ears.next_link_event().await, LinkEvent::Up { first: true });
-        let mut pipeline = redis::pipe();
-        let filler = "x".repeat(100_000);
-        (0..240).for_each(|n| {
-            pipeline.cmd("PUBLISH").arg("campaign:c").arg(format!("{n} {filler}")).ignore();
-        });
-        pipeline.exec(&mut redis.connection()).unwrap();
+        publish_much(&redis);
         let published = now_ms();
         let no_patterns = || redis.command(&["PUBSUB", "NUMPAT"]) == redis::Value::Int(0);
         until(no_patterns).await;

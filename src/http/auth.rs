@@ -1,12 +1,11 @@
 //! `POST /api/v1/auth/refresh` and `POST /api/v1/users/{id}/revoke`.
 
 use actix_web::http::header;
-use actix_web::rt::time::timeout;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
+use super::ask::{asked, stored};
 use super::connections::Disconnected;
 use super::error::ApiError;
 use super::openapi::answers::{Down, Invalid, Unauthorised, Unknown};
@@ -120,20 +119,9 @@ pub async fn revoke(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRes
     rights::may_administrate(&api, &request)?;
     let user = id_in_path(&request, Segment::USER)?;
     let before = clock::now_ms();
-    let (count, counted) = oneshot::channel();
-    api.revoker.revoke(&user, before, move |sockets| {
-        let _ = count.send(sockets); // a caller that has gone needs no answer
-    });
-    let (tell, told) = oneshot::channel();
-    api.shared.store.revoke(&user, before, move |end| drop(tell.send(end)));
-    let stored = timeout(api.shared.store_patience, told).await;
-    if let Ok(Ok(Err(error))) = &stored {
-        log::warn!("a revocation was not stored: {error}");
-    }
-    let (Ok(Ok(Ok(()))), Ok(disconnected)) = (stored, counted.await) else {
-        return Err(ApiError::Unavailable);
-    };
-    Ok(HttpResponse::Ok().json(Disconnected { disconnected }))
+    let disconnected = asked(|reply| api.revoker.revoke(&user, before, reply));
+    stored(api.shared.store_patience, |reply| api.shared.store.revoke(&user, before, reply)).await?;
+    Ok(HttpResponse::Ok().json(Disconnected { disconnected: disconnected.await? }))
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ async fn set_participant(api: &Api, request: &HttpRequest, present: bool) -> Res
 fn parse(id: String, body: &[u8], now: Millis) -> Result<CampaignWrite, ApiError> {
     let fields = Fields::parse(body)?;
     if fields.opt_text("campaignId")?.is_some_and(|named| named != id) {
-        return Err(invalid("campaignId: the id of the path is expected, or none"));
+        return Err(ApiError::invalid("campaignId: the id of the path is expected, or none"));
     }
     let text = |name: &str| Ok::<_, ApiError>(fields.opt_text(name)?.map(String::from));
     Ok(CampaignWrite {
@@ -211,7 +211,7 @@ fn parse(id: String, body: &[u8], now: Millis) -> Result<CampaignWrite, ApiError
 
 fn owner(id: Option<String>) -> Result<Option<String>, ApiError> {
     if id.as_deref().is_some_and(|id| !crate::auth::is_id(id)) {
-        return Err(invalid("ownerId: 1 to 128 characters without white space are expected"));
+        return Err(ApiError::invalid("ownerId: 1 to 128 characters without white space are expected"));
     }
     Ok(id)
 }
@@ -219,7 +219,9 @@ fn owner(id: Option<String>) -> Result<Option<String>, ApiError> {
 fn status_at(fields: &Fields<'_>, now: Millis) -> Result<Millis, ApiError> {
     let at = fields.opt_time("statusAt")?.map_or(now, |at| at.0);
     if at > now.saturating_add(MAX_AHEAD_MS) {
-        return Err(invalid("statusAt: at most five minutes ahead of the hub's clock are expected"));
+        return Err(ApiError::invalid(
+            "statusAt: at most five minutes ahead of the hub's clock are expected",
+        ));
     }
     Ok(at)
 }
@@ -232,13 +234,9 @@ fn metadata(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
     Ok(Some(raw.get().to_owned()))
 }
 
-fn invalid(expected: &str) -> ApiError {
-    ApiError::InvalidPayload(expected.to_owned())
-}
-
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
-        ApiError::InvalidPayload(refusal.message)
+        ApiError::invalid(refusal.message)
     }
 }
 

@@ -60,6 +60,11 @@ pub struct ErrorDetails {
 }
 
 impl ApiError {
+    /// A call that is wrong, and what was expected of it.
+    pub fn invalid(expected: impl Into<String>) -> ApiError {
+        ApiError::InvalidPayload(expected.into())
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {

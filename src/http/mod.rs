@@ -12,13 +12,15 @@
 //! | [`health`] | `GET /health/live`, `GET /health/ready`, `GET /metrics` |
 //! | [`rights`] | who may call what |
 //! | [`read_model`] | writes it, and tells the registry whose rights have changed |
-//! | [`roster`] | asks manager, registry and lanes who is here |
+//! | [`roster`] | asks manager, registry and lanes who is here, and how many |
+//! | [`ask`] | a question to an owner, and the wait for the answer |
 //! | [`routing`] | paths and their methods |
 //! | [`path`], [`query`] | ids in paths; filters |
 //! | [`page`] | `limit` and `cursor` of lists |
 //! | [`openapi`] | the description of all of it |
 //! | [`error`] | the one form of errors |
 
+pub mod ask;
 pub mod auth;
 pub mod campaigns;
 pub mod connections;
@@ -79,10 +81,10 @@ pub struct Api {
     pub revoker: Revoker,
     /// How long after its first token a session may be refreshed, in milliseconds; none where it may not.
     pub refresh: Option<Millis>,
-    /// How many are here.
-    pub figures: stats::Figures,
-    /// Who is here.
+    /// Who is here, and how many.
     pub roster: Roster,
+    /// Whose statistics are made.
+    pub statistics: stats::Turn,
     /// How the hub is.
     pub health: Arc<Health>,
     /// Keys of backends.

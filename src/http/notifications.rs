@@ -3,9 +3,9 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
+use super::ask::stored;
 use super::error::ApiError;
 use super::openapi::answers::{BadBody, Down, Invalid, Unauthorised};
 use super::openapi::bodies::Ids;
@@ -65,10 +65,11 @@ pub async fn list(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRespo
     let page = Page::of(&request, "notifications")?;
     let before = page.after(|key| key.parse::<i64>().ok())?;
     let of = if flag(&request, "unread")? { Of::Unread } else { Of::All };
-    let (tell, told) = oneshot::channel();
     let limit = i64::try_from(page.limit + 1).unwrap_or(i64::MAX);
-    api.shared.store.notifications(&user, of, before, limit, move |found| drop(tell.send(found)));
-    let found = api.read_model.wait(told).await?;
+    let found = stored(api.shared.store_patience, |reply| {
+        api.shared.store.notifications(&user, of, before, limit, reply);
+    })
+    .await?;
     let Listed { items, next_cursor } = page.answer(found, |item| item.seq.to_string());
     Ok(HttpResponse::Ok().json(Listed { items: items.iter().map(shown).collect(), next_cursor }))
 }
@@ -106,19 +107,20 @@ pub async fn read(
     let body = read_body(&api, body).await?;
     let data = serde_json::from_slice::<&RawValue>(&body).and_then(|data| requests::read(Some(data)));
     let ids = data.ok().flatten().and_then(NotificationsReadRequest::checked);
-    let ids = ids.ok_or_else(|| ApiError::InvalidPayload(NotificationsReadRequest::EXPECTED.to_owned()))?;
-    let (tell, told) = oneshot::channel();
+    let ids = ids.ok_or_else(|| ApiError::invalid(NotificationsReadRequest::EXPECTED))?;
     let (publisher, permits) = (api.read_model.publisher.clone(), api.shared.permits.clone());
     let whose = user.clone();
     // the room is told of what the store did, also where the caller does not wait for it any more
-    api.shared.store.mark_read(&user, ids, move |marked| {
-        if let Some(publication) = marked.as_ref().ok().and_then(|ids| told_read(&whose, ids)) {
-            publisher.do_send(Publish(Publications { list: vec![publication], permit: permits.take(1, 0) }));
-        }
-        drop(tell.send(marked));
+    let marked = stored(api.shared.store_patience, |reply| {
+        api.shared.store.mark_read(&user, ids, move |marked| {
+            if let Some(publication) = marked.as_ref().ok().and_then(|ids| told_read(&whose, ids)) {
+                let permit = permits.take(1, 0);
+                publisher.do_send(Publish(Publications { list: vec![publication], permit }));
+            }
+            reply(marked);
+        });
     });
-    let ids = api.read_model.wait(told).await?;
-    Ok(HttpResponse::Ok().json(MarkedRead { ids }))
+    Ok(HttpResponse::Ok().json(MarkedRead { ids: marked.await? }))
 }
 
 fn user_of(api: &Api, request: &HttpRequest) -> Result<String, ApiError> {

@@ -114,7 +114,7 @@ fn channel(api: &Api, request: &HttpRequest, kind: &str) -> Result<String, ApiEr
     let id = id_in_path(request, Segment::Campaign)?;
     if api.intake.catalogue().rules.is_shared(&id) {
         let why = "expected an id in the path, not the suffix of a shared channel (redis.shared_suffixes)";
-        return Err(ApiError::InvalidPayload(why.to_owned()));
+        return Err(ApiError::invalid(why));
     }
     Ok(format!("{kind}:{id}"))
 }

@@ -55,12 +55,11 @@ impl Page {
         let query = request.query_string();
         let limit = match query_param(query, "limit") {
             None => USUAL,
-            Some(text) => {
-                parse_limit(&text).ok_or_else(|| invalid("limit: a number from 1 to 1000 is expected"))?
-            }
+            Some(text) => parse_limit(&text)
+                .ok_or_else(|| ApiError::invalid("limit: a number from 1 to 1000 is expected"))?,
         };
-        let after =
-            query_param(query, "cursor").map(|cursor| key_of(&cursor, list).ok_or_else(|| invalid(CURSOR)));
+        let after = query_param(query, "cursor")
+            .map(|cursor| key_of(&cursor, list).ok_or_else(|| ApiError::invalid(CURSOR)));
         Ok(Page { limit, after: after.transpose()?, list })
     }
 
@@ -69,7 +68,7 @@ impl Page {
     /// # Errors
     /// It is no key of this list.
     pub fn after<K>(&self, parse: impl FnOnce(&str) -> Option<K>) -> Result<Option<K>, ApiError> {
-        let key = self.after.as_deref().map(|key| parse(key).ok_or_else(|| invalid(CURSOR)));
+        let key = self.after.as_deref().map(|key| parse(key).ok_or_else(|| ApiError::invalid(CURSOR)));
         key.transpose()
     }
 
@@ -92,7 +91,7 @@ pub fn flag(request: &HttpRequest, name: &str) -> Result<bool, ApiError> {
     match query_param(request.query_string(), name).as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(_) => Err(invalid(&format!("{name}: true or false is expected"))),
+        Some(_) => Err(ApiError::invalid(format!("{name}: true or false is expected"))),
     }
 }
 
@@ -105,10 +104,6 @@ fn key_of(cursor: &str, list: &str) -> Option<String> {
     let text = Some(cursor).filter(|cursor| cursor.len() <= MAX_CURSOR)?;
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
     Some(text.strip_prefix(list)?.strip_prefix(':')?.to_owned())
-}
-
-fn invalid(expected: &str) -> ApiError {
-    ApiError::InvalidPayload(expected.to_owned())
 }
 
 #[cfg(test)]

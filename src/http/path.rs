@@ -28,7 +28,7 @@ impl Segment {
 pub fn id_in_path(request: &HttpRequest, segment: Segment) -> Result<String, ApiError> {
     let id = text_in_path(request, segment).filter(|id| is_id(id));
     let expected = "expected ids in the path: 1 to 128 characters without white space, percent-encoded";
-    id.ok_or_else(|| ApiError::InvalidPayload(expected.to_owned()))
+    id.ok_or_else(|| ApiError::invalid(expected))
 }
 
 /// What this segment says, decoded in the same way; none where it is no text.

@@ -118,7 +118,7 @@ pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, Api
     let expected = "expected Idempotency-Key to be 1 to 256 characters without white space, in ASCII";
     let Some(value) = request.headers().get("Idempotency-Key") else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| is_long_id(key));
-    key.map(Some).ok_or_else(|| ApiError::InvalidPayload(expected.to_owned()))
+    key.map(Some).ok_or_else(|| ApiError::invalid(expected))
 }
 
 pub(super) fn answer(results: &[Result<Outcome, ApiError>]) -> Result<HttpResponse, ApiError> {
@@ -135,7 +135,7 @@ pub(super) fn answer(results: &[Result<Outcome, ApiError>]) -> Result<HttpRespon
 pub(super) async fn read_body(api: &Api, body: web::Payload) -> Result<Bytes, ApiError> {
     let too_large = ApiError::TooLarge(api.body_bytes);
     let bytes = body.to_bytes_limited(api.body_bytes).await.map_err(|_| too_large)?;
-    bytes.map_err(|error| ApiError::InvalidPayload(format!("the body could not be read: {error}")))
+    bytes.map_err(|error| ApiError::invalid(format!("the body could not be read: {error}")))
 }
 
 struct Items<'a> {
@@ -144,7 +144,7 @@ struct Items<'a> {
 }
 
 fn parse(body: &[u8]) -> Result<Items<'_>, ApiError> {
-    let wrong = |_| ApiError::InvalidPayload(EXPECTED.to_owned());
+    let wrong = |_| ApiError::invalid(EXPECTED);
     let single = body.trim_ascii_start().first() != Some(&b'[');
     let list: Vec<Item<'_>> = if single {
         vec![serde_json::from_slice(body).map_err(wrong)?]
@@ -152,7 +152,7 @@ fn parse(body: &[u8]) -> Result<Items<'_>, ApiError> {
         serde_json::from_slice(body).map_err(wrong)?
     };
     if list.is_empty() || list.len() > MAX_BATCH {
-        return Err(ApiError::InvalidPayload(EXPECTED.to_owned()));
+        return Err(ApiError::invalid(EXPECTED));
     }
     Ok(Items { list, single })
 }

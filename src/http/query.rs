@@ -29,7 +29,7 @@ pub fn only(request: &HttpRequest, known: &[&str]) -> Result<(), ApiError> {
         let name = pair.split('=').next().unwrap_or_default();
         if !known.contains(&name) || seen.contains(&name) {
             let known = known.join(", ");
-            return Err(invalid(&format!("expected in the query, each at most once: {known}")));
+            return Err(ApiError::invalid(format!("expected in the query, each at most once: {known}")));
         }
         seen.push(name);
     }
@@ -63,16 +63,14 @@ fn value(
     let mut pairs = request.query_string().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let Some((_, raw)) = pairs.find(|(given, _)| *given == name) else { return Ok(None) };
     let value = percent_decode_str(raw).decode_utf8().ok().filter(|value| is_right(value));
-    value.map(|value| Some(value.into_owned())).ok_or_else(|| invalid(&format!("{name}: {expected}")))
+    value
+        .map(|value| Some(value.into_owned()))
+        .ok_or_else(|| ApiError::invalid(format!("{name}: {expected}")))
 }
 
 fn is_room(name: &str) -> bool {
     let id = name.strip_prefix("campaign:").or_else(|| name.strip_prefix("user:"));
     name == SYSTEM_ROOM || id.is_some_and(is_id)
-}
-
-fn invalid(expected: &str) -> ApiError {
-    ApiError::InvalidPayload(expected.to_owned())
 }
 
 #[cfg(test)]

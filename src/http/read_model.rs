@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::rt::time::timeout;
 use smallvec::smallvec;
-use tokio::sync::oneshot;
 
+use super::ask::stored;
 use super::error::ApiError;
 use crate::auth::Participation;
 use crate::bridge::journal::ToRegistry;
@@ -41,9 +40,7 @@ impl ReadModel {
     /// # Errors
     /// The store cannot answer.
     pub async fn get(&self, id: &str) -> Result<Option<Campaign>, ApiError> {
-        let (tell, told) = oneshot::channel();
-        self.store.whole_campaign(id, move |found| drop(tell.send(found)));
-        self.wait(told).await
+        stored(self.patience, |reply| self.store.whole_campaign(id, reply)).await
     }
 
     /// Replaces a campaign, by way of the registry: the status gets its place among the events, so that no
@@ -52,17 +49,18 @@ impl ReadModel {
     /// # Errors
     /// The store cannot answer in time; it may write it later all the same.
     pub async fn put(&self, write: CampaignWrite) -> Result<CampaignChange, ApiError> {
-        let (tell, told) = oneshot::channel();
         let (id, registry) = (write.id.clone(), Arc::clone(&self.registry));
-        let reply = PutReply::new(move |end: Result<CampaignChange, StoreError>| {
-            if let Ok(change) = &end {
-                put_done(&registry, &id, change);
-            }
-            drop(tell.send(end)); // a caller that has gone needs no answer
+        let change = stored(self.patience, |reply| {
+            let reply = PutReply::new(move |end: Result<CampaignChange, StoreError>| {
+                if let Ok(change) = &end {
+                    put_done(&registry, &id, change);
+                }
+                reply(end);
+            });
+            let permit = self.permits.take(1, 0);
+            self.publisher.do_send(Publish(Publications { list: vec![publication(write, reply)], permit }));
         });
-        let permit = self.permits.take(1, 0);
-        self.publisher.do_send(Publish(Publications { list: vec![publication(write, reply)], permit }));
-        self.wait(told).await
+        change.await
     }
 
     /// Deletes a campaign and who takes part.
@@ -70,15 +68,16 @@ impl ReadModel {
     /// # Errors
     /// As [`ReadModel::put`].
     pub async fn delete(&self, id: &str) -> Result<CampaignChange, ApiError> {
-        let (tell, told) = oneshot::channel();
         let (campaign, registry) = (id.to_owned(), Arc::clone(&self.registry));
-        self.store.delete_campaign(id, move |end| {
-            if let Ok(change) = &end {
-                delete_done(&registry, &campaign, change);
-            }
-            drop(tell.send(end));
+        let change = stored(self.patience, |reply| {
+            self.store.delete_campaign(id, move |end| {
+                if let Ok(change) = &end {
+                    delete_done(&registry, &campaign, change);
+                }
+                reply(end);
+            });
         });
-        self.wait(told).await
+        change.await
     }
 
     /// Adds a participant (again), or removes him.
@@ -86,30 +85,16 @@ impl ReadModel {
     /// # Errors
     /// As [`ReadModel::put`].
     pub async fn set_participant(&self, id: &str, user: &str, present: bool) -> Result<(), ApiError> {
-        let (tell, told) = oneshot::channel();
         let (campaign, whose, registry) = (id.to_owned(), user.to_owned(), Arc::clone(&self.registry));
-        self.store.set_participant(id, user, present, move |end| {
-            if let Ok(change) = &end {
-                participant_done(&registry, &campaign, &whose, present, change);
-            }
-            drop(tell.send(end));
+        let change = stored(self.patience, |reply| {
+            self.store.set_participant(id, user, present, move |end| {
+                if let Ok(change) = &end {
+                    participant_done(&registry, &campaign, &whose, present, change);
+                }
+                reply(end);
+            });
         });
-        self.wait(told).await.map(drop)
-    }
-
-    /// What the store says, within the time that it has.
-    pub(super) async fn wait<T>(
-        &self,
-        told: oneshot::Receiver<Result<T, StoreError>>,
-    ) -> Result<T, ApiError> {
-        match timeout(self.patience, told).await {
-            Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(error))) => {
-                log::warn!("a call to the store failed: {error}");
-                Err(ApiError::Unavailable)
-            }
-            Ok(Err(_)) | Err(_) => Err(ApiError::Unavailable),
-        }
+        change.await.map(drop)
     }
 }
 

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use actix::{Addr, Recipient};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use super::ask::asked;
 use super::error::ApiError;
 use crate::clock::Millis;
 use crate::close::CloseReason;
@@ -161,17 +162,29 @@ impl Roster {
         }
     }
 
+    /// How many connections there are, and how many users have one.
+    ///
+    /// # Errors
+    /// The hub goes down.
+    pub async fn count(&self) -> Result<(usize, usize), ApiError> {
+        self.look(|all| (all.len(), all.users())).await
+    }
+
+    /// The rooms with the most members, largest first, those of one size by name.
+    ///
+    /// # Errors
+    /// The hub goes down.
+    pub async fn largest_rooms(&self, most: usize) -> Result<Vec<(RoomName, u32)>, ApiError> {
+        self.look_at_rooms(move |ledger| largest(ledger, most)).await
+    }
+
     /// Sends connections away, not to come back by themselves. Returns how many there were.
     ///
     /// # Errors
     /// The hub goes down.
     pub async fn kick(&self, whose: Whose) -> Result<usize, ApiError> {
-        let (tell, told) = oneshot::channel();
-        let answer = Box::new(move |count| {
-            let _ = tell.send(count); // whoever asked may have gone
-        });
-        self.manager.do_send(Disconnect { whose, reason: CloseReason::Kicked, answer });
-        told.await.map_err(|_| ApiError::Unavailable)
+        let reason = CloseReason::Kicked;
+        asked(|answer| self.manager.do_send(Disconnect { whose, reason, answer })).await
     }
 
     async fn seen(&self, uids: Vec<Uid>) -> Result<Vec<Seen>, ApiError> {
@@ -182,18 +195,15 @@ impl Roster {
         &self,
         look: impl FnOnce(&Connections) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        let (tell, told) = oneshot::channel();
-        self.manager.do_send(manager::Look(Box::new(move |all| drop(tell.send(look(all))))));
-        told.await.map_err(|_| ApiError::Unavailable)
+        asked(|reply| self.manager.do_send(manager::Look(Box::new(move |all| reply(look(all)))))).await
     }
 
     async fn look_at_rooms<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Ledger<Record>) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        let (tell, told) = oneshot::channel();
-        self.registry.do_send(registry::Look(Box::new(move |ledger| drop(tell.send(look(ledger))))));
-        told.await.map_err(|_| ApiError::Unavailable)
+        asked(|reply| self.registry.do_send(registry::Look(Box::new(move |ledger| reply(look(ledger))))))
+            .await
     }
 }
 
@@ -209,4 +219,18 @@ impl Seen {
             rooms: Vec::new(),
         }
     }
+}
+
+/// One look at each room, and no list of all.
+fn largest(ledger: &Ledger<Record>, most: usize) -> Vec<(RoomName, u32)> {
+    let mut top: Vec<(&RoomName, u32)> = Vec::with_capacity(most + 1);
+    for (name, count) in ledger.rooms().filter(|(_, count)| *count > 0) {
+        let larger = |of: &(&RoomName, u32)| of.1 > count || (of.1 == count && of.0 < name);
+        let at = top.partition_point(larger);
+        if at < most {
+            top.insert(at, (name, count));
+            top.truncate(most);
+        }
+    }
+    top.into_iter().map(|(name, count)| (name.clone(), count)).collect()
 }

@@ -3,23 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Addr, Recipient};
 use actix_web::rt::time::timeout;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::{IntoParams, ToSchema};
 
+use super::ask::stored;
 use super::error::ApiError;
 use super::openapi::answers::{Down, Invalid, Unauthorised};
 use super::{Api, query, rights};
 use crate::clock::{self, Millis};
 use crate::events::Stamp;
 use crate::metrics::Metrics;
-use crate::rooms::ledger::Ledger;
-use crate::rooms::manager::Connections;
-use crate::rooms::{ConnectionManager, manager, registry};
-use crate::store::{ConnectionStatistics, HOUR_MS, Record};
+use crate::store::{ConnectionStatistics, HOUR_MS};
 use crate::transport::query::query_param;
 
 const MINUTE_MS: Millis = 60_000;
@@ -129,17 +126,18 @@ pub async fn connections(api: web::Data<Api>, request: HttpRequest) -> Result<Ht
     query::only(&request, &["range"])?;
     let range = match query_param(request.query_string(), "range") {
         None => USUAL_MS,
-        Some(text) => parse_range(&text).ok_or_else(|| ApiError::InvalidPayload(EXPECTED.to_owned()))?,
+        Some(text) => parse_range(&text).ok_or_else(|| ApiError::invalid(EXPECTED))?,
     };
     let to = clock::now_ms();
     let from = to - range;
-    let turn = api.figures.turn(api.read_model.patience).await?;
-    let (tell, told) = oneshot::channel();
-    api.shared.store.connection_statistics(from, to, move |found| {
-        drop(turn); // also where the caller has given up before
-        drop(tell.send(found));
-    });
-    let found = api.read_model.wait(told).await?;
+    let turn = api.statistics.take(api.shared.store_patience).await?;
+    let found = stored(api.shared.store_patience, |reply| {
+        api.shared.store.connection_statistics(from, to, move |found| {
+            drop(turn); // also where the caller has given up before
+            reply(found);
+        });
+    })
+    .await?;
     Ok(HttpResponse::Ok().json(shown(from, to, &found)))
 }
 
@@ -174,52 +172,22 @@ fn shown(from: Millis, to: Millis, found: &ConnectionStatistics) -> ConnectionSt
     }
 }
 
-/// Who knows the figures of now.
-pub struct Figures {
-    /// Connections.
-    pub manager: Addr<ConnectionManager>,
-    /// Rooms.
-    pub registry: Recipient<registry::Look<Record>>,
-    /// Statistics of a long range may take the database seconds: one at a time, so that the readers that are left
-    /// are there for clients.
-    pub turn: Arc<Semaphore>,
+/// Statistics of a long range may take the database seconds: one at a time, so that the readers that are left are
+/// there for clients.
+pub struct Turn(Arc<Semaphore>);
+
+impl Default for Turn {
+    fn default() -> Turn {
+        Turn(Arc::new(Semaphore::new(1)))
+    }
 }
 
-impl Figures {
+impl Turn {
     /// Waits until nobody else's statistics are made.
-    async fn turn(&self, patience: Duration) -> Result<OwnedSemaphorePermit, ApiError> {
-        let turn = timeout(patience, Arc::clone(&self.turn).acquire_owned()).await;
+    async fn take(&self, patience: Duration) -> Result<OwnedSemaphorePermit, ApiError> {
+        let turn = timeout(patience, Arc::clone(&self.0).acquire_owned()).await;
         turn.ok().and_then(Result::ok).ok_or(ApiError::Unavailable)
     }
-
-    async fn of_connections(&self) -> Result<(usize, usize), ApiError> {
-        let (tell, told) = oneshot::channel();
-        let look = move |all: &Connections| {
-            let _ = tell.send((all.len(), all.users())); // whoever asked may have gone
-        };
-        self.manager.do_send(manager::Look(Box::new(look)));
-        told.await.map_err(|_| ApiError::Unavailable)
-    }
-
-    async fn top_rooms(&self) -> Result<Vec<RoomCount>, ApiError> {
-        let (tell, told) = oneshot::channel();
-        self.registry.do_send(registry::Look(Box::new(move |ledger| drop(tell.send(largest(ledger))))));
-        told.await.map_err(|_| ApiError::Unavailable)
-    }
-}
-
-/// The largest rooms, those of one size by name. One look at each room, and no list of all.
-fn largest(ledger: &Ledger<Record>) -> Vec<RoomCount> {
-    let mut top: Vec<(u32, &str)> = Vec::with_capacity(TOP_ROOMS + 1);
-    for (name, count) in ledger.rooms().filter(|(_, count)| *count > 0) {
-        let larger = |of: &(u32, &str)| of.0 > count || (of.0 == count && of.1 < &**name);
-        let at = top.partition_point(larger);
-        if at < TOP_ROOMS {
-            top.insert(at, (count, name));
-            top.truncate(TOP_ROOMS);
-        }
-    }
-    top.into_iter().map(|(member_count, room)| RoomCount { room: room.to_owned(), member_count }).collect()
 }
 
 /// How the hub is used now.
@@ -236,12 +204,15 @@ fn largest(ledger: &Ledger<Record>) -> Vec<RoomCount> {
 )]
 pub async fn usage(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     rights::may_administrate(&api, &request)?;
-    let (connections, users) = api.figures.of_connections().await?;
+    let (connections, users) = api.roster.count().await?;
+    let top_rooms = api.roster.largest_rooms(TOP_ROOMS).await?.into_iter();
     Ok(HttpResponse::Ok().json(UsageReport {
         timestamp: Stamp(clock::now_ms()),
         total_connections: connections as u64,
         active_users: users as u64,
-        top_rooms: api.figures.top_rooms().await?,
+        top_rooms: top_rooms
+            .map(|(room, member_count)| RoomCount { room: room.to_string(), member_count })
+            .collect(),
         message_stats: MessageStats {
             inbound: messages(&api.shared.metrics, "inbound"),
             outbound: messages(&api.shared.metrics, "outbound"),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::queue::Item;
+use super::item::Item;
 
 /// Items, each with how far line and statuses had to be worked off for it. Both are taken in the order in
 /// which they came, so two counters tell.

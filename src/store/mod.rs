@@ -2,9 +2,9 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `handle` | [`Store`]: what the rest of the hub may ask |
+//! | `handle` | [`Store`]: what the rest of the hub may ask; reads, and what goes through the writer's line |
 //! | [`record`] | what the registry hands over to be written |
-//! | `queue`, `behind`, `writer`, `health`, `probe` | the writer's line, its loop, and what it finds of the database |
+//! | `item`, `queue`, `behind`, `writer`, `health`, `probe` | what waits in the writer's line, the line, its loop, and what it finds of the database |
 //! | `reader`, `joined` | the sync actors that read, and how many reads may wait; reads that several share |
 //! | `connection`, `target`, `error` | opening either database by its URL; what its errors mean |
 //! | `migrate`, `schema` | the embedded migrations; the tables |
@@ -23,6 +23,7 @@ mod connections;
 mod error;
 mod handle;
 mod health;
+mod item;
 mod joined;
 mod migrate;
 mod nodes;

@@ -156,6 +156,12 @@ impl Outbox {
         }
     }
 
+    /// Whether a connection is open, as far as the last turn or look has shown.
+    #[cfg(test)]
+    pub(super) fn is_connected(&self) -> bool {
+        self.conn.is_some()
+    }
+
     /// On SQLite: whether this process relays; true on PostgreSQL.
     fn lock_file(&mut self) -> Result<bool, StoreError> {
         let Some(path) = self.manager.sqlite_path()?.filter(|_| self.file.is_none()) else { return Ok(true) };

@@ -15,9 +15,10 @@ use diesel::result::QueryResult;
 use super::connection::{AnyConnection, Manager};
 use super::error::{Fault, fault};
 use super::health::Health;
+use super::item::Item;
 use super::notifications::{self, NotificationWrite};
 use super::probe;
-use super::queue::{Item, Queue, Work};
+use super::queue::{Queue, Work};
 use super::{Confirmed, StoreError, statuses};
 use crate::vital::Vital;
 

@@ -10,7 +10,7 @@ use actix::Recipient;
 use smallvec::SmallVec;
 
 use super::Whose;
-use super::terms::{Looks, Term};
+use super::terms::{Reviews, Term};
 use crate::clock::Millis;
 use crate::ids::{Place, Sid, Uid};
 use crate::rooms::roll::lowest;
@@ -70,8 +70,8 @@ pub struct Connections {
     all: BTreeMap<Uid, Connection>,
     /// By user, oldest first.
     users: HashMap<Arc<str>, SmallVec<[Uid; 2]>>,
-    /// Who has to be looked at when.
-    looks: Looks,
+    /// Who has to look at what it has shown, and when.
+    reviews: Reviews,
 }
 
 impl Connections {
@@ -133,7 +133,7 @@ impl Connections {
     pub fn add(&mut self, connection: Connection) {
         let uid = connection.place.uid;
         self.users.entry(Arc::clone(&connection.user)).or_default().push(uid);
-        self.looks.set(uid, connection.term.next_look(connection.connected_at));
+        self.reviews.set(uid, connection.term.next_review(connection.connected_at));
         self.all.insert(uid, connection);
     }
 
@@ -150,7 +150,7 @@ impl Connections {
     }
 
     fn take(&mut self, uid: Uid) -> Option<Connection> {
-        self.looks.remove(uid);
+        self.reviews.remove(uid);
         self.all.remove(&uid)
     }
 
@@ -158,15 +158,15 @@ impl Connections {
     pub fn renew(&mut self, uid: Uid, term: Term, now: Millis) {
         let Some(connection) = self.all.get_mut(&uid) else { return };
         connection.term = term;
-        self.looks.set(uid, term.next_look(now));
+        self.reviews.set(uid, term.next_review(now));
     }
 
     /// Connections that have to be looked at: what they have shown runs out soon, or has run out.
     pub fn due(&mut self, now: Millis) -> Vec<Connection> {
         let mut due = Vec::new();
-        while let Some(uid) = self.looks.take_due(now) {
+        while let Some(uid) = self.reviews.take_due(now) {
             let Some(connection) = self.all.get(&uid) else { continue };
-            self.looks.set(uid, connection.term.next_look(now));
+            self.reviews.set(uid, connection.term.next_review(now));
             due.push(connection.clone());
         }
         due

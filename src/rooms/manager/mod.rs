@@ -1,8 +1,8 @@
 //! The `ConnectionManager` actor: who is connected, and how many connections a user may have.
 //!
 //! Messages: [`Admit`], [`Renew`] and [`Gone`] from sockets, [`Relieve`] from the outboxes, [`Disconnect`],
-//! [`Review`], [`Look`]. Its state is pure: [`Connections`], how often each user came ([`rate`]), who waits while
-//! ghosts are looked for ([`ghosts`]), and until when what a client has shown is good ([`terms`]).
+//! [`Review`], [`Look`]. Its state is pure: [`Connections`], how often each user came (`rate`), who waits while
+//! ghosts are looked for (`ghosts`), and until when what a client has shown is good (`terms`).
 
 mod connections;
 mod ghosts;

@@ -20,8 +20,8 @@ pub struct Term {
 }
 
 impl Term {
-    /// When its socket has to be looked at next.
-    pub(super) fn next_look(&self, now: Millis) -> Millis {
+    /// When its socket is to look at it next.
+    pub(super) fn next_review(&self, now: Millis) -> Millis {
         let times = [self.warn_at, Some(self.expires_at)];
         times.into_iter().flatten().filter(|at| *at > now).min().unwrap_or(now + AGAIN)
     }
@@ -35,12 +35,12 @@ impl Term {
 /// When sockets have to be looked at: one time each, so that it never holds more than there are sockets,
 /// however often they show something new.
 #[derive(Debug, Default)]
-pub(super) struct Looks {
+pub(super) struct Reviews {
     due: BTreeSet<(Millis, Uid)>,
     at: HashMap<Uid, Millis>,
 }
 
-impl Looks {
+impl Reviews {
     /// Sets when a socket is looked at, in the place of what was set before.
     pub(super) fn set(&mut self, uid: Uid, at: Millis) {
         self.remove(uid);
@@ -72,10 +72,10 @@ mod tests {
     #[test]
     fn a_socket_is_looked_at_for_the_warning_and_then_for_the_end_until_it_is_gone() {
         let term = Term { issued_at: None, warn_at: Some(40), expires_at: 100 };
-        assert_eq!((term.next_look(0), term.next_look(39)), (40, 40));
-        assert_eq!((term.next_look(40), term.next_look(99)), (100, 100));
-        assert_eq!(term.next_look(100), 100 + AGAIN);
-        assert_eq!(Term { warn_at: None, ..term }.next_look(0), 100);
+        assert_eq!((term.next_review(0), term.next_review(39)), (40, 40));
+        assert_eq!((term.next_review(40), term.next_review(99)), (100, 100));
+        assert_eq!(term.next_review(100), 100 + AGAIN);
+        assert_eq!(Term { warn_at: None, ..term }.next_review(0), 100);
     }
 
     #[test]
@@ -87,18 +87,18 @@ mod tests {
 
     #[test]
     fn a_new_time_takes_the_place_of_the_old_one_which_does_not_fire() {
-        let mut looks = Looks::default();
-        looks.set(Uid(1), 10);
-        looks.set(Uid(2), 20);
-        looks.set(Uid(1), 30);
-        assert_eq!(looks.take_due(10), None);
+        let mut reviews = Reviews::default();
+        reviews.set(Uid(1), 10);
+        reviews.set(Uid(2), 20);
+        reviews.set(Uid(1), 30);
+        assert_eq!(reviews.take_due(10), None);
         assert_eq!(
-            (looks.take_due(30), looks.take_due(30), looks.take_due(30)),
+            (reviews.take_due(30), reviews.take_due(30), reviews.take_due(30)),
             (Some(Uid(2)), Some(Uid(1)), None)
         );
-        looks.set(Uid(3), 1);
-        looks.remove(Uid(3));
-        assert_eq!(looks.take_due(99), None);
-        assert!(looks.due.is_empty() && looks.at.is_empty());
+        reviews.set(Uid(3), 1);
+        reviews.remove(Uid(3));
+        assert_eq!(reviews.take_due(99), None);
+        assert!(reviews.due.is_empty() && reviews.at.is_empty());
     }
 }

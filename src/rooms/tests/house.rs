@@ -3,203 +3,25 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use crate::ids::{Place, Uid};
-use crate::protocol::ack::{AckRef, Outcome};
 use crate::protocol::frame::Event;
-use crate::protocol::socketio::AckId;
 use crate::rooms::identity::{Identity, Renewal};
 use crate::rooms::lane::Order;
 use crate::rooms::ledger::{AliasLoad, Ledger, Limits, Outputs, RightsRead, StateRead, Withdrawn};
-use crate::rooms::members::{Effect, Members, Outlet, Word};
-use crate::rooms::request::{
-    Answers, Asked, CaughtUp, Found, Join, LeaveRoom, Read, ReadAnswer, Refused, Reply, Right,
-};
+use crate::rooms::members::{Effect, Members};
+use crate::rooms::request::{CaughtUp, Join, LeaveRoom, Read, ReadAnswer, Right};
 use crate::rooms::watch::WatchId;
-use crate::rooms::{Item, Permits, Publication, Publications, RoomId, RoomName, State};
+use crate::rooms::{Permits, Publications, RoomId, RoomName};
 use crate::socket::Slot;
+
+pub use super::publications::*;
+pub use super::said::*;
 
 /// Milliseconds that a read may take, in tests.
 pub const PATIENCE: u64 = 1_000;
 
 pub const NO_LIMITS: Limits =
     Limits { room_size: 0, rooms_per_socket: 0, item_patience: 250, alias_patience: 250 };
-
-// ── what is said ────────────────────────────────────────────────────────────────────────────────────────
-
-/// Something that a socket was told, and how far its lane was when it said it.
-#[derive(Clone, Debug)]
-pub struct Said {
-    pub uid: Uid,
-    pub text: String,
-    /// See [`House::order`].
-    pub at: usize,
-}
-
-/// An outlet that writes down who was told what.
-#[derive(Debug, Default)]
-pub struct Notebook {
-    here: HashMap<Slot, Uid>,
-    seen: HashMap<Slot, u64>,
-    pub said: Vec<Said>,
-    pub at: usize,
-}
-
-impl Notebook {
-    fn note(&mut self, slot: Slot, text: String) {
-        let uid = *self.here.get(&slot).expect("words for a socket that is gone");
-        self.said.push(Said { uid, text, at: self.at });
-    }
-}
-
-fn line(event: &Event) -> String {
-    format!("{} {}", event.name(), event.data().trim_matches('"'))
-}
-
-impl Outlet for Notebook {
-    fn is_here(&self, slot: Slot, uid: Uid) -> bool {
-        self.here.get(&slot) == Some(&uid)
-    }
-
-    fn deliver(&mut self, slots: &[Slot], number: u64, event: &Event) {
-        for &slot in slots {
-            if self.seen.insert(slot, number) != Some(number) {
-                self.note(slot, line(event));
-            }
-        }
-    }
-
-    fn skip(&mut self, place: Place, number: u64) {
-        if self.is_here(place.slot, place.uid) {
-            self.seen.insert(place.slot, number);
-        }
-    }
-
-    fn was_reached(&self, slot: Slot, number: u64) -> bool {
-        self.seen.get(&slot) == Some(&number)
-    }
-
-    fn say(&mut self, slot: Slot, words: &[Word<'_>]) {
-        for word in words {
-            self.note(
-                slot,
-                match word {
-                    Word::Event(event) => line(event),
-                    Word::Ack(ack, Outcome::Ok(data)) => {
-                        format!(
-                            "ack {} {}",
-                            ack.as_str(),
-                            data.as_deref().unwrap_or_default().trim_matches('"')
-                        )
-                    }
-                    Word::Ack(ack, Outcome::Err { code, .. }) => format!("nack {} {code}", ack.as_str()),
-                },
-            );
-        }
-    }
-}
-
-/// The words of a test's requests.
-struct Words {
-    room: String,
-    done: Event,
-}
-
-impl Answers for Words {
-    fn done(&self) -> &Event {
-        &self.done
-    }
-
-    fn refused(&self, why: Refused) -> (Event, Outcome) {
-        let code = match why {
-            Refused::RoomFull => "room_full",
-            Refused::RoomLimit => "room_limit",
-            Refused::Unavailable => "unavailable",
-            Refused::Denied => "denied",
-        };
-        (Event::new("error", &format!("{} {code}", self.room)), Outcome::err(code, code))
-    }
-
-    fn lost(&self) -> Event {
-        Event::new("lost", &self.room)
-    }
-}
-
-fn asked(ack: u32, verb: &'static str, room: &str) -> Asked {
-    let done = Event::new(verb, &if verb == "subscribed" { room.to_owned() } else { format!("left {room}") });
-    let digits = ack.to_string();
-    let ack = (ack > 0).then(|| AckRef::from(AckId::new(&digits).unwrap()));
-    Asked { ack, answers: Arc::new(Words { room: room.to_owned(), done }) }
-}
-
-/// A read that the test answers by hand.
-pub struct ByHand {
-    pub optional: bool,
-}
-
-impl Read for ByHand {
-    fn start(&self, _: i64, _: Reply) {
-        unreachable!("there are no actors here")
-    }
-
-    fn is_optional(&self) -> bool {
-        self.optional
-    }
-}
-
-// ── publications ────────────────────────────────────────────────────────────────────────────────────────
-
-pub type Pub<R> = Publication<R>;
-
-pub fn state(time: i64, value: &str) -> State {
-    State { time, value: value.into() }
-}
-
-pub fn rooms(names: &[&str]) -> SmallVec<[RoomName; 2]> {
-    names.iter().map(|name| (*name).into()).collect()
-}
-
-/// An event `event <text>`.
-pub fn event<R>(text: &str, names: &[&str]) -> Pub<R> {
-    let event = Some(Arc::new(Event::new("event", &text)));
-    Publication { event, rooms: rooms(names), state: None, item: None, record: None, except: None }
-}
-
-/// An event that sets the state of the first room.
-pub fn status<R>(time: i64, text: &str, names: &[&str]) -> Pub<R> {
-    Publication { state: Some(state(time, text)), ..event(text, names) }
-}
-
-/// A stored event.
-pub fn note<R>(id: &str, room: &str) -> Pub<R> {
-    let item = Some(Item { id: id.into() });
-    let event = Some(note_event(id));
-    Publication { event, rooms: rooms(&[room]), state: None, item, record: None, except: None }
-}
-
-pub fn note_event(id: &str) -> Arc<Event> {
-    Arc::new(Event::new("note", &id))
-}
-
-/// What a store answers of a room with a snapshot.
-pub fn found(stored: Option<State>) -> ReadAnswer {
-    let snapshot = |newest: Option<&State>| {
-        Event::new(
-            "snapshot",
-            &newest.map_or("nothing".to_owned(), |state| format!("{}@{}", state.value, state.time)),
-        )
-    };
-    ReadAnswer::Found(Found { state: stored, snapshot: Some(Box::new(snapshot)), ..Found::default() })
-}
-
-/// What a store answers of a user's own room.
-pub fn found_notes(ids: &[&str], mark: i64) -> ReadAnswer {
-    let items = ids.iter().map(|id| ((*id).into(), note_event(id))).collect();
-    ReadAnswer::Found(Found { items, mark, ..Found::default() })
-}
-
-// ── the hub ─────────────────────────────────────────────────────────────────────────────────────────────
 
 /// What a lane has to handle.
 pub enum Mail {

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use super::facts::{Act, Life, Ordered, Request, Verdict, Withdrawal, ensure, initial_states};
 use super::journal::{Entry, Stay, Word, parse, stays};
 use super::notes::check_notes;
 use super::steps::{Room, TOPICS, What};
-use super::world::{Act, Life, Ordered, Request, Verdict, Withdrawal, World, ensure, initial_states};
+use super::world::World;
 use crate::rooms::State;
 
 /// One socket and its journal.

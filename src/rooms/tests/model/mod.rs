@@ -8,12 +8,14 @@
 //! | file | what |
 //! |---|---|
 //! | [`steps`] | what can happen next, and how often |
-//! | [`world`] | the hub, its sockets, its store and its writer |
+//! | [`facts`] | what a run is made of: events, requests, sockets, the store |
+//! | [`world`] | the hub with all that around it |
 //! | [`journal`] | what one socket was told, parsed |
 //! | [`check`] | what must hold of it |
 //! | [`notes`] | the same for stored events |
 
 mod check;
+mod facts;
 mod journal;
 mod notes;
 mod steps;

@@ -1,9 +1,9 @@
 //! What must hold of stored events: never twice, none lost in the own room, in order of arrival.
 
 use super::check::Told;
+use super::facts::Verdict;
 use super::journal::Word;
 use super::steps::{Room, USERS, What};
-use super::world::Verdict;
 
 pub fn check_notes(told: &Told<'_>) -> Verdict {
     let came: Vec<(usize, usize)> = told.journal.iter().enumerate().filter_map(note).collect();
