@@ -59,7 +59,7 @@ fn from_env<T: FromStr>(name: &str) -> Option<T> {
 fn options() -> Options {
     let limits = MessageLimits::bytes(1_000_000);
     let endpoint = |path: &str, kind, limits| Endpoint { path: path.to_owned(), kind, limits };
-    let echo = MessageLimits { bytes: 32 << 20, fragments: 100_000 };
+    let echo = MessageLimits { bytes: 32 << 20, fragments: 100_000, patience_ms: 0 };
     Options {
         endpoints: vec![
             endpoint("/engine.io/", Kind::EngineIo, limits),

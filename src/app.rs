@@ -130,8 +130,14 @@ impl Running {
     ///
     /// # Errors
     /// They cannot be used: the old ones stay.
-    pub fn reload_keys(&self) -> Result<(), KeyError> {
-        self.parts.clients.set_keys(KeySet::load(&AuthOptions::from(&self.parts.config.auth))?);
+    pub async fn reload_keys(&self) -> Result<(), KeyError> {
+        let options = AuthOptions::from(&self.parts.config.auth);
+        let (tell, told) = tokio::sync::oneshot::channel();
+        // a thread of its own, which nobody waits for at the end: a file system that hangs may never answer
+        std::thread::spawn(move || drop(tell.send(KeySet::load(&options))));
+        if let Ok(keys) = told.await {
+            self.parts.clients.set_keys(keys?);
+        }
         Ok(())
     }
 

@@ -179,3 +179,43 @@ over_both! {
         client.wait_for("pong");
     }
 }
+
+/// A masked frame's header, with a mask of zeros: the payload stands as it is.
+fn header(first: u8, len: u16) -> Vec<u8> {
+    let mut header = vec![first, 0x80 | 126];
+    header.extend(len.to_be_bytes());
+    header.extend([0; 4]);
+    header
+}
+
+#[test]
+fn of_a_client_that_has_not_been_let_in_no_large_message_is_kept() {
+    let server = TestServer::start();
+    let mut client = TestClient::open(&server, Protocol::Plain);
+    let mut frame = vec![0x81, 0x80 | 127];
+    frame.extend(70_000_u64.to_be_bytes());
+    frame.extend([0; 4]);
+    client.stream().write_all(&frame).unwrap();
+    assert_eq!(client.expect_close().code, Some(1009));
+    let mut member = server.connect(Protocol::Plain, &user("u1"));
+    member.emit("nonsense", json!("x".repeat(70_000)));
+    member.expect_error("unknown_event", "Unknown event nonsense");
+}
+
+#[test]
+fn a_message_that_takes_too_long_ends_its_socket_however_alive_it_is() {
+    let server = TestServer::builder().set("limits.body_timeout_ms", 600).start();
+    let mut client = server.connect(Protocol::Plain, &user("u1"));
+    let mut patient = server.connect(Protocol::Plain, &user("u2"));
+    client.stream().write_all(&[&header(0x01, 200)[..], &[b'x'; 200]].concat()).unwrap();
+    let pong = [0x8a, 0x80, 0, 0, 0, 0];
+    for _ in 0..40 {
+        std::thread::sleep(Duration::from_millis(50));
+        patient.stream().write_all(&pong).unwrap();
+        if client.stream().write_all(&pong).is_err() {
+            break;
+        }
+    }
+    assert_eq!(client.expect_close().code, Some(1002));
+    patient.expect_nothing_but_pong();
+}

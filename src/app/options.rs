@@ -47,7 +47,8 @@ pub fn store(config: &Config) -> StoreOptions {
 /// A network of trusted proxies that is none.
 pub(super) fn transport(config: &Config) -> Result<Options, AppError> {
     let unknown = |text: String| AppError::Setting(format!("server.trusted_proxies: {text:?} is no network"));
-    let limits = MessageLimits::bytes(config.socketio.max_payload as usize);
+    let limits =
+        MessageLimits::bytes(config.socketio.max_payload as usize).within(config.limits.body_timeout_ms);
     let endpoint = |path: &str, kind| Endpoint { path: path.to_owned(), kind, limits };
     Ok(Options {
         endpoints: vec![

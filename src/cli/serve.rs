@@ -121,7 +121,7 @@ fn reload_on_hangup(running: Running) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     actix_rt::spawn(async move {
         while hangup.recv().await.is_some() {
-            match running.reload_keys() {
+            match running.reload_keys().await {
                 Ok(()) => log::info!("keys were read anew"),
                 Err(error) => log::error!("keys stay as they are: {error}"),
             }

@@ -20,12 +20,19 @@ pub struct MessageLimits {
     pub bytes: usize,
     /// In fragments.
     pub fragments: u32,
+    /// Milliseconds from its first byte to its last; 0 is no limit.
+    pub patience_ms: u64,
 }
 
 impl MessageLimits {
     /// Up to `bytes`, in at most [`MAX_FRAGMENTS`].
     pub fn bytes(bytes: usize) -> MessageLimits {
-        MessageLimits { bytes, fragments: MAX_FRAGMENTS }
+        MessageLimits { bytes, fragments: MAX_FRAGMENTS, patience_ms: 0 }
+    }
+
+    /// The same, whole within `patience_ms`.
+    pub fn within(self, patience_ms: u64) -> MessageLimits {
+        MessageLimits { patience_ms, ..self }
     }
 }
 

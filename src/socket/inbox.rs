@@ -61,6 +61,16 @@ impl Inbox {
         Inbox { partial: already_read.to_vec(), fragments: None, max }
     }
 
+    /// The most that a message may have from now on, in bytes.
+    pub fn allow(&mut self, bytes: usize) {
+        self.max.bytes = bytes;
+    }
+
+    /// Whether a message has begun to come in.
+    pub fn is_waiting(&self) -> bool {
+        !self.partial.is_empty() || self.fragments.is_some()
+    }
+
     /// Whether frames may be waiting from an earlier read.
     pub fn has_leftover(&self) -> bool {
         !self.partial.is_empty()
@@ -109,7 +119,7 @@ impl Inbox {
         while !budget.is_spent() {
             let rest = &mut bytes[taken..];
             let so_far = self.fragments.as_ref().map_or(0, |fragments| fragments.len());
-            let Ok(frame) = websocket::take_frame(rest, self.max.bytes - so_far)? else {
+            let Ok(frame) = websocket::take_frame(rest, self.max.bytes.saturating_sub(so_far))? else {
                 return Ok((taken, true));
             };
             let payload = &rest[frame.payload.clone()];

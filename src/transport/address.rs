@@ -44,8 +44,8 @@ impl TrustedProxies {
         let hops = headers.get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> = hops.flat_map(|value| value.split(',')).collect();
         let mut client = peer;
-        for hop in hops.iter().rev().map(|hop| hop.trim().parse::<IpAddr>()) {
-            let Ok(address) = hop else { break };
+        for hop in hops.iter().rev().map(|hop| address_of(hop.trim())) {
+            let Some(address) = hop else { break };
             client = canonical(address);
             if !self.trusts(client) {
                 break;
@@ -69,6 +69,14 @@ impl TrustedProxies {
         }
         trusted
     }
+}
+
+/// The address that a hop stands for. Some proxies add a port, brackets or a zone.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let bare =
+        hop.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or(hop, |(address, _)| address);
+    let bare = bare.split_once('%').map_or(bare, |(address, _)| address);
+    bare.parse().ok().or_else(|| bare.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
 /// The address of a connection's other end; unspecified where the system does not say.
@@ -102,6 +110,21 @@ mod tests {
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_port_brackets_or_a_zone_belong_to_no_address() {
+        for (hop, address) in [
+            ("10.0.0.1:5555", Some("10.0.0.1")),
+            ("[2001:db8::4]:443", Some("2001:db8::4")),
+            ("[2001:db8::4]", Some("2001:db8::4")),
+            ("2001:db8::5%eth0", Some("2001:db8::5")),
+            ("2001:db8::5", Some("2001:db8::5")),
+            ("unknown", None),
+            ("", None),
+        ] {
+            assert_eq!(address_of(hop), address.map(ip), "{hop}");
+        }
     }
 
     #[test]

@@ -82,3 +82,19 @@ fn sighup_reads_a_rotated_key_set_anew_and_a_broken_one_keeps_the_old_keys() {
     refresh(&mut connected, &user("u1")); // the secret is still there
     assert!(server.is_running());
 }
+
+#[test]
+fn a_key_file_that_never_answers_makes_the_hub_deaf_to_no_signal() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("jwks.json");
+    let issuer = Issuer::of("2026", jsonwebtoken::Algorithm::ES256, "p256.private.pem");
+    std::fs::write(&file, json!({"keys": [issuer.jwk()]}).to_string()).unwrap();
+    let settings = TestServer::builder().set("auth.algorithms", "HS256,ES256");
+    let mut server = settings.set("auth.jwks_file", file.display()).start();
+    std::fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    server.signal("HUP");
+    server.connect(Protocol::Plain, &user("u1")).expect_nothing_but_pong();
+    server.signal("TERM");
+    assert!(server.wait().success());
+}

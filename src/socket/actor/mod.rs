@@ -71,6 +71,8 @@ pub struct Socket<N: Namespace> {
     link: Link,
     limits: MessageLimits,
     inbox: Inbox,
+    /// When the message began that is coming in, in milliseconds of the uptime.
+    coming_since: Option<u64>,
     /// A body that is being heard.
     posted: Option<Box<Posted>>,
     /// A packet whose attachments are still to come.
@@ -203,6 +205,7 @@ impl<N: Namespace> Socket<N> {
             members: SmallVec::new(),
             numbered: 0,
             link,
+            coming_since: None,
             limits: start.limits,
             inbox: Inbox::new(start.limits, &already_read),
             posted: None,

@@ -9,11 +9,16 @@ use actix::Context;
 use actix::fut::ActorFuture;
 
 use super::{Link, Phase, Socket};
+use crate::clock;
 use crate::close::CloseReason;
-use crate::protocol::websocket::MessageLimits;
+use crate::protocol::websocket::{MessageLimits, Opcode};
+use crate::socket::Kind;
 use crate::socket::inbox::{Budget, Inbox};
 use crate::socket::namespace::Namespace;
 use crate::socket::wire::Wire;
+
+/// The largest message of a client that has not been let in yet: a token, and what stands around it.
+const STRANGERS_BYTES: usize = 64 * 1024;
 
 impl<N: Namespace> Socket<N> {
     /// Reads and handles until there is nothing more, the budget is spent or the client has to wait.
@@ -88,14 +93,42 @@ impl<N: Namespace> Socket<N> {
     fn digest(&mut self, read: &mut [u8], budget: &mut Budget, ctx: &mut Context<Self>) {
         let empty = Inbox::new(MessageLimits::bytes(0), &[]);
         let mut inbox = std::mem::replace(&mut self.inbox, empty);
-        let taken = inbox.take(read, budget, |message| self.hear(message, ctx));
+        inbox.allow(if self.is_stranger() {
+            STRANGERS_BYTES.min(self.limits.bytes)
+        } else {
+            self.limits.bytes
+        });
+        let mut heard = false;
+        let taken = inbox.take(read, budget, |message| {
+            heard |= matches!(message.opcode, Opcode::Text | Opcode::Binary);
+            self.hear(message, ctx)
+        });
+        let waits = inbox.is_waiting();
         // what came behind a probe that was given up is nobody's
         self.inbox = if let Link::Polling = self.link { Inbox::new(self.limits, &[]) } else { inbox };
         match taken {
             Err(_) if matches!(self.link, Link::Probing(_)) => self.give_probe_up(),
             Err(_) if self.phase != Phase::Open => self.finish(ctx),
             Err(violation) => self.refuse_bytes(violation, ctx),
-            Ok(_) => {}
+            Ok(done) => self.judge_pace(heard, done && waits, ctx),
+        }
+    }
+
+    /// Nobody who wants to be let in yet has much to say: what is kept for strangers is kept small.
+    fn is_stranger(&self) -> bool {
+        let asks_to_be_let_in = matches!(self.core.kind, Kind::SocketIo | Kind::Plain);
+        asks_to_be_let_in && (0..self.members.len()).all(|at| !self.is_in(at))
+    }
+
+    /// A message that takes too long ends the session, else its front would be kept for as long as a client likes.
+    fn judge_pace(&mut self, heard: bool, waits: bool, ctx: &mut Context<Self>) {
+        let now = clock::uptime_ms();
+        self.coming_since = self.coming_since.filter(|_| !heard).or(Some(now)).filter(|_| waits);
+        let patience = self.limits.patience_ms;
+        let late = self.coming_since.is_some_and(|since| now - since > patience);
+        if patience > 0 && late && self.phase == Phase::Open {
+            log::debug!("session {}: a message took longer than {patience} ms", self.core.place.uid.0);
+            self.end(CloseReason::ProtocolError, None, ctx);
         }
     }
 
