@@ -357,7 +357,11 @@ impl Service for Parts {
 
     fn routes(&self, config: &mut ServiceConfig, side: Side) {
         let actors = self.central.get_or_init(|| self.start_central());
-        http::routes(config, &web::Data::from(Arc::clone(&actors.api)), self.audience(side));
+        let audience = self.audience(side);
+        http::routes(config, &web::Data::from(Arc::clone(&actors.api)), audience);
+        if audience != Audience::Public {
+            admin::dashboard::routes(config, &self.config.plain.path, audience == Audience::All);
+        }
         if self.config.dev && side == Side::Public {
             let clients = Arc::clone(&self.clients);
             let sign = move |claims: &crate::auth::NewToken| {

@@ -1,11 +1,13 @@
-//! Pages for people. Now: the live page at `/` and its development tokens, both with `--dev` only.
+//! Pages for people: the operators' dashboard at `/admin`; with `--dev` the live page at `/` and its tokens.
 //!
 //! | file | owns |
 //! |---|---|
-//! | [`page`] | the page's files, embedded as they stand, and the headers they go out with |
+//! | [`page`] | files of a page, embedded as they stand, and the headers they go out with |
+//! | [`dashboard`] | `GET /admin` |
 //! | [`dev`] | `GET /dev/token` |
-//! | `live/` | the page itself: HTML, CSS and JavaScript modules, no build step |
+//! | `dashboard/`, `live/` | the pages themselves: HTML, CSS and JavaScript modules, no build step |
 
+pub mod dashboard;
 pub mod dev;
 pub mod page;
 
@@ -21,5 +23,5 @@ pub use dev::Sign;
 /// hub that was started with `--dev`: whoever reaches `/dev/token` may be anyone.
 pub fn routes(config: &mut ServiceConfig, signer: Arc<Sign>, ws_path: &str) {
     config.app_data(web::Data::from(signer)).route("/dev/token", web::get().to(dev::token));
-    page::routes(config, ws_path);
+    page::routes(config, page::LIVE, &[(page::WS_PATH, ws_path)]);
 }

@@ -18,6 +18,8 @@ fn what_is_for_operators_is_served_on_their_address_and_no_longer_on_the_main_on
     let (server, operators) = with_operators(TestServer::builder());
     let (mut main, mut theirs) = (Line::open(server.port()), Line::open(operators));
     for (path, on_main, on_theirs) in [
+        ("/admin", 404, 200),
+        ("/admin/dashboard.js", 404, 200),
         ("/metrics", 404, 200),
         ("/health/live", 200, 200),
         ("/health/ready", 200, 200),

@@ -25,14 +25,6 @@ const LONGEST_WAIT_MS = 15_000;
 /** A connection that lived this long was a good one: the next wait is short again. */
 const GOOD_MS = 5_000;
 
-/** Who somebody is: `{sub, permissions, owned, participating}`, lists as comma-separated text. */
-export async function fetchToken(identity) {
-  const response = await fetch(`/dev/token?${new URLSearchParams(identity)}`, { cache: "no-store" });
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(body.error ?? { code: `http_${response.status}`, message: response.statusText });
-  return body.token;
-}
-
 /** An answer that is an error with a code. */
 export class Refused extends Error {
   constructor({ code, message, ...more }) {
@@ -58,6 +50,7 @@ export class Connection {
   /**
    * `on.state(state)` is told of every change, `on.frame(name, data, text)` of every event,
    * `on.sent(name, data)` of every request, `on.problem(error)` of what goes wrong outside of events.
+   * `on.token(identity)` is asked for a token each time; with `on.expiring(data)` the token is not refreshed by itself.
    */
   constructor(url, on) {
     this.#url = url;
@@ -97,8 +90,8 @@ export class Connection {
   }
 
   /** Takes a fresh token of the same user without closing. */
-  async refresh() {
-    const token = await fetchToken(this.#identity);
+  async refresh(fresh) {
+    const token = fresh ?? (await this.#on.token(this.#identity));
     await this.request("auth:refresh", { token });
   }
 
@@ -123,7 +116,7 @@ export class Connection {
     const identity = this.#identity;
     let token;
     try {
-      token = await fetchToken(identity);
+      token = await this.#on.token(identity);
     } catch (error) {
       if (identity !== this.#identity || this.#socket) return;
       this.#on.problem(error instanceof Refused ? error : new Refused({ code: "no_token", message: "The hub cannot be reached" }));
@@ -170,7 +163,8 @@ export class Connection {
     } else if (event === "auth:refreshed") {
       this.#tell({ phase: "connected", text: "Connected", expiresAt: data.expiresAt });
     } else if (event === "auth:expiring") {
-      this.refresh().catch((error) => this.#on.problem(error));
+      if (this.#on.expiring) this.#on.expiring(data);
+      else this.refresh().catch((error) => this.#on.problem(error));
     }
     this.#on.frame(event, data, text);
   }

@@ -1,9 +1,10 @@
 // One pane: somebody, a connection, rooms and the events that come.
 
-import { Connection, fetchToken } from "./connection.js";
+import { Connection } from "./connection.js";
 import { clock, parts, say } from "./dom.js";
 import { Rooms } from "./rooms.js";
 import { Stream } from "./stream.js";
+import { fetchToken } from "./token.js";
 
 /** How many of the user's campaigns are joined at first. */
 const FIRST_CAMPAIGNS = 5;
@@ -32,6 +33,7 @@ export class Pane {
       frame: (name, data, text) => this.#frame(name, data, text),
       sent: (name, data) => this.#stream.sent(name, data),
       problem: (error) => this.#show(error),
+      token: fetchToken,
     });
     this.#rooms = new Rooms(this.#ui.chips, (event, data) => this.#ask(event, data));
     this.#listen();
