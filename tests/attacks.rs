@@ -28,7 +28,8 @@ struct Scene {
 
 impl Scene {
     fn set() -> Scene {
-        let settings = TestServer::builder().set("server.workers", 2).set("limits.connections_per_address", 0);
+        let settings =
+            TestServer::builder().set("server.workers", 2).set("limits.connections_per_address", 0);
         let server = settings.set("limits.handshakes_per_address_per_minute", 0).start();
         let come = |protocol| {
             let mut client = server.connect(protocol, &admin("bystander"));
@@ -215,8 +216,19 @@ fn knock(port: u16, target: &str) -> u16 {
 fn crafted_words_in_the_query_of_an_upgrade_are_bad_requests() {
     let mut scene = Scene::set();
     let words = [
-        "__proto__", "constructor", "toString", "polling%00", "websocket%00", "webtransport", "WEBSOCKET", "flashsocket",
-        "", "%", "%ff%fe", "../../etc/passwd", "[object Object]",
+        "__proto__",
+        "constructor",
+        "toString",
+        "polling%00",
+        "websocket%00",
+        "webtransport",
+        "WEBSOCKET",
+        "flashsocket",
+        "",
+        "%",
+        "%ff%fe",
+        "../../etc/passwd",
+        "[object Object]",
     ];
     for word in words.map(|word| word.replace(' ', "%20")) {
         for target in [
@@ -245,16 +257,19 @@ fn the_session_of_another_connection_cannot_be_taken_by_an_upgrade_that_does_not
     other[3] = if other[3] == b'A' { b'B' } else { b'A' };
     let guessed = String::from_utf8(other).unwrap();
     for target in [
-        format!("{ENGINE}&sid={of_websocket}"),                               // no session that is polled
-        format!("/socket.io/?EIO=3&transport=websocket&sid={of_polling}"),    // of another version
-        format!("{POLL}&sid={of_polling}"),                                   // an upgrade to polling
-        format!("{ENGINE}&sid={guessed}"),                                    // next to one that there is
+        format!("{ENGINE}&sid={of_websocket}"), // no session that is polled
+        format!("/socket.io/?EIO=3&transport=websocket&sid={of_polling}"), // of another version
+        format!("{POLL}&sid={of_polling}"),     // an upgrade to polling
+        format!("{ENGINE}&sid={guessed}"),      // next to one that there is
         format!("{ENGINE}&sid={of_polling}&sid={of_websocket}x").replace(&of_polling, &guessed),
         format!("{ENGINE}&sid={of_polling}%00"),
     ] {
         assert_eq!(knock(scene.port(), &target), 400, "{target}");
     }
-    for target in [format!("{POLL}&sid={of_websocket}"), format!("/socket.io/?EIO=3&transport=polling&sid={of_polling}")] {
+    for target in [
+        format!("{POLL}&sid={of_websocket}"),
+        format!("/socket.io/?EIO=3&transport=polling&sid={of_polling}"),
+    ] {
         let mut line = Line::open(scene.port());
         assert_eq!(line.get(&target).status, 400, "{target}");
         assert_eq!(line.post(&target, "41").status, 400, "{target}");
@@ -380,7 +395,8 @@ fn json_nested_a_hundred_thousand_deep_is_refused_by_sockets_and_calls_alike() {
             plain.close();
             for body in [(*json).clone(), format!(r#"{{"channel":"campaign:c1","payload":{json}}}"#)] {
                 let token = format!("Bearer {}", common::tokens::publisher());
-                let answer = http::post(&scene.server.url("/api/v1/events"), &[("Authorization", &token)], &body);
+                let answer =
+                    http::post(&scene.server.url("/api/v1/events"), &[("Authorization", &token)], &body);
                 assert!(matches!(answer.status, 400 | 422), "{}", answer.status);
             }
         }

@@ -20,14 +20,17 @@ fn assert_alive(raw: &mut Raw) {
 fn refused(code: u16, each: &[(&str, Vec<u8>)]) {
     let server = EchoServer::start();
     let mut bystander = open(&server);
-    for (what, bytes) in each {
-        let mut raw = open(&server);
+    // all at once: the server gives each some time to answer its close frame
+    let mut all: Vec<(&str, Raw)> = each.iter().map(|(what, _)| (*what, open(&server))).collect();
+    for ((what, raw), (_, bytes)) in all.iter_mut().zip(each) {
         raw.write(bytes);
         let (first, payload) = raw.frame();
         assert_eq!((first, payload.get(..2)), (FIN | CLOSE, Some(&code.to_be_bytes()[..])), "{what}");
-        raw.expect_end();
-        assert_alive(&mut bystander);
     }
+    for (_, raw) in &mut all {
+        raw.expect_end();
+    }
+    assert_alive(&mut bystander);
 }
 
 #[test]
@@ -114,11 +117,17 @@ fn reserved_bits_and_opcodes_and_frames_without_a_mask_are_refused() {
     }
     for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
         each.push(("a reserved opcode", masked(FIN | opcode, b"")));
-        each.push(("a reserved opcode between fragments", [masked(TEXT, b"x"), masked(FIN | opcode, b"")].concat()));
+        each.push((
+            "a reserved opcode between fragments",
+            [masked(TEXT, b"x"), masked(FIN | opcode, b"")].concat(),
+        ));
     }
     each.push(("no mask", b"\x81\x01x".to_vec()));
     each.push(("no mask, no payload", b"\x89\x00".to_vec()));
-    each.push(("a length of 16 bits that fits into 7", [&[0x81, 0xfe, 0, 5, 0, 0, 0, 0][..], b"short"].concat()));
+    each.push((
+        "a length of 16 bits that fits into 7",
+        [&[0x81, 0xfe, 0, 5, 0, 0, 0, 0][..], b"short"].concat(),
+    ));
     each.push(("a length of 64 bits that fits into 16", vec![0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff]));
     each.push(("a length whose highest bit is set", vec![0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0]));
     refused(1002, &each);
@@ -133,10 +142,6 @@ fn fragments_out_of_order_are_refused() {
             ("more of nothing", masked(MORE, b"")),
             ("a text within a text", [masked(TEXT, b"a"), masked(FIN | TEXT, b"b")].concat()),
             ("bytes within a text", [masked(TEXT, b"a"), masked(BINARY, b"b")].concat()),
-            (
-                "more of what has ended",
-                [masked(TEXT, b""), masked(FIN | MORE, b""), masked(FIN | MORE, b"")].concat(),
-            ),
         ],
     );
 }
@@ -158,8 +163,16 @@ fn characters_may_be_cut_by_fragments_anywhere() {
 }
 
 /// No text: beyond Unicode, half of a pair, too long a form, cut off, no beginning.
-const NO_TEXT: [&[u8]; 8] =
-    [b"\xf4\x90\x80\x80", b"\xed\xa0\x80", b"\xc0\xaf", b"\xe0\x80\xaf", b"\xff", b"\x80", b"\xce(", b"\xf8\x88\x80\x80\x80"];
+const NO_TEXT: [&[u8]; 8] = [
+    b"\xf4\x90\x80\x80",
+    b"\xed\xa0\x80",
+    b"\xc0\xaf",
+    b"\xe0\x80\xaf",
+    b"\xff",
+    b"\x80",
+    b"\xce(",
+    b"\xf8\x88\x80\x80\x80",
+];
 
 #[test]
 fn text_that_is_no_utf8_is_refused_whole_or_in_fragments() {
@@ -171,20 +184,36 @@ fn text_that_is_no_utf8_is_refused_whole_or_in_fragments() {
     }
     let cut = "😀".as_bytes();
     each.push(("a character without its end", masked(FIN | TEXT, &cut[..3])));
-    each.push(("in fragments without its end", [masked(TEXT, &cut[..2]), masked(FIN | MORE, &cut[2..3])].concat()));
+    each.push((
+        "in fragments without its end",
+        [masked(TEXT, &cut[..2]), masked(FIN | MORE, &cut[2..3])].concat(),
+    ));
     refused(1007, &each);
 }
 
 #[test]
 fn text_that_can_become_no_utf8_any_more_is_refused_before_its_message_ends() {
-    let each: Vec<_> = NO_TEXT
-        .iter()
-        .flat_map(|bytes| {
-            // none of these ends its message
-            [("first", masked(TEXT, bytes)), ("later", [masked(TEXT, b"ok \xce"), masked(MORE, bytes)].concat())]
-        })
-        .collect();
+    // none of these ends its message
+    let mut each: Vec<_> = NO_TEXT.iter().map(|bytes| ("the first fragment", masked(TEXT, bytes))).collect();
+    for bytes in NO_TEXT {
+        each.push(("a later one", [masked(TEXT, "κόσμε".as_bytes()), masked(MORE, bytes)].concat()));
+    }
+    each.push(("a character that goes on wrongly", [masked(TEXT, b"\xce"), masked(MORE, b"(")].concat()));
+    // nor its frame
+    for bytes in NO_TEXT {
+        let frame = masked(FIN | TEXT, &[bytes, &[b'x'; 100]].concat());
+        each.push(("a frame under way", frame[..frame.len() - 50].to_vec()));
+    }
     refused(1007, &each);
+}
+
+#[test]
+fn what_has_ended_is_not_continued() {
+    let server = EchoServer::start();
+    let mut raw = open(&server);
+    raw.write(&[masked(TEXT, b""), masked(FIN | MORE, b""), masked(FIN | MORE, b"")].concat());
+    raw.expect(FIN | TEXT, b"");
+    raw.expect_closed(1002);
 }
 
 #[test]
@@ -201,7 +230,8 @@ fn bytes_need_not_be_text() {
 #[test]
 fn a_close_is_answered_with_its_code_and_the_server_closes_the_connection() {
     let server = EchoServer::start();
-    let good = [1000_u16, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999];
+    let good =
+        [1000_u16, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999];
     for code in good {
         for reason in [&b""[..], "leaving: é".as_bytes(), &[b'*'; 123]] {
             let mut raw = open(&server);

@@ -148,7 +148,11 @@ fn head(buf: &[u8], max: usize) -> Result<Option<Head>, Violation> {
     let short = usize::from(second & 0x7f);
     if opcode.is_control() && (!fin || short > 125) {
         let close = opcode == Opcode::Close;
-        return Err(if close { Violation::Close } else { Violation::Protocol("a long or cut control frame") });
+        return Err(if close {
+            Violation::Close
+        } else {
+            Violation::Protocol("a long or cut control frame")
+        });
     }
     let Some((len, extended)) = payload_len(short, rest)? else { return Ok(None) };
     let len = usize::try_from(len).map_err(|_| Violation::TooBig)?;

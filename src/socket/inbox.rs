@@ -131,7 +131,8 @@ impl Inbox {
         let Some((opcode, mut came)) = websocket::begun(rest, self.checked) else { return Ok(()) };
         let cut = match opcode {
             Opcode::Text => &[],
-            Opcode::Continuation => match self.fragments.as_ref().and_then(|message| message.cut_character()) {
+            Opcode::Continuation => match self.fragments.as_ref().and_then(|message| message.cut_character())
+            {
                 Some(cut) => cut,
                 None => return Ok(()),
             },
