@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything sets itself up; see CONTRIBUTING.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long test-clients test-api swarm api fmt lint doc deny audit clean
+.PHONY: help setup run test test-long test-clients test-api autobahn swarm api fmt lint doc deny audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test-clients: setup ## real clients alone (CLIENTS="node java": some of them)
 
 test-api: setup ## the HTTP API alone, called by its description
 	@scripts/openapi.sh
+
+autobahn: ## the Autobahn suite of websockets against the echo server; needs Python 2.7 (PYTHON2=...)
+	@set -f; scripts/autobahn.sh $(CASES)
 
 swarm: setup ## 1000 clients, 10 000 events through Redis: each once and in order
 	@scripts/swarm.sh $(SWARM)

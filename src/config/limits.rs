@@ -62,7 +62,8 @@ section! {
         handshake_timeout_ms: u64 = 10_000, unit("ms"), range(1, 3_600_000), zero(OFF);
         /// Largest head of a request; a larger one gets 431. The HTTP parser itself takes 128 KiB at most.
         header_bytes: u64 = 16_384, unit("bytes"), range(1_024, 131_072), zero(OFF);
-        /// How long the body of a request may take; a slower one gets 408.
+        /// How long the body of a request may take; a slower one gets 408. A websocket message that is not whole by
+        /// then ends its socket, whatever else it says meanwhile.
         body_timeout_ms: u64 = 30_000, unit("ms"), range(1, 3_600_000), zero(OFF);
         /// Largest body of a request; a larger one gets 413.
         body_bytes: u64 = 1_000_000, unit("bytes"), range(1_024, 1_073_741_824), zero(OFF);

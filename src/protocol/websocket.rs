@@ -50,6 +50,22 @@ pub enum Opcode {
 }
 
 impl Fragments {
+    /// Adds a piece. Text that cannot become UTF-8 any more is not waited for to the end.
+    fn push(&mut self, payload: &[u8]) -> Result<(), Violation> {
+        self.count += 1;
+        self.data.extend_from_slice(payload);
+        if self.opcode != Opcode::Text {
+            return Ok(());
+        }
+        self.checked += whole_characters(&self.data[self.checked..])?;
+        Ok(())
+    }
+
+    /// The character that its text has begun and not ended; `None` where it is no text.
+    pub fn cut_character(&self) -> Option<&[u8]> {
+        (self.opcode == Opcode::Text).then(|| &self.data[self.checked..])
+    }
+
     /// Bytes that have come so far.
     pub fn len(&self) -> usize {
         self.data.len()
@@ -85,6 +101,9 @@ pub enum Violation {
     /// Not the protocol (1002).
     #[error("{0}")]
     Protocol(&'static str),
+    /// The same in a close frame: the peer sends nothing more (1002).
+    #[error("a close frame that is long or in pieces")]
+    Close,
     /// Text that is not UTF-8 (1007).
     #[error("text that is not UTF-8")]
     NotUtf8,
@@ -97,7 +116,7 @@ impl Violation {
     /// The close code that says so.
     pub fn close_code(self) -> u16 {
         match self {
-            Violation::Protocol(_) => 1002,
+            Violation::Protocol(_) | Violation::Close => 1002,
             Violation::NotUtf8 => 1007,
             Violation::TooBig => 1009,
         }
@@ -115,14 +134,16 @@ pub struct Frame {
     pub payload: Range<usize>,
 }
 
-/// Takes the frame at the front of `buf`, or says how many bytes it will have (0 where its header is not
-/// there yet). `max` is the most that a payload may have.
-///
-/// # Errors
-/// What RFC 6455 forbids a client: no mask, reserved bits or opcodes, long or fragmented control frames,
-/// lengths that are not in their shortest form; and a payload over `max`.
-pub fn take_frame(buf: &mut [u8], max: usize) -> Result<Result<Frame, usize>, Violation> {
-    let &[first, second, ref rest @ ..] = &*buf else { return Ok(Err(0)) };
+/// What the header of a frame says: where in the buffer its payload stands.
+struct Head {
+    fin: bool,
+    opcode: Opcode,
+    payload: Range<usize>,
+}
+
+/// The header at the front of `buf`, up to its mask; `None` where it is not there yet.
+fn head(buf: &[u8], max: usize) -> Result<Option<Head>, Violation> {
+    let &[first, second, ref rest @ ..] = buf else { return Ok(None) };
     if first & 0x70 != 0 {
         return Err(Violation::Protocol("a reserved bit is set"));
     }
@@ -133,21 +154,62 @@ pub fn take_frame(buf: &mut [u8], max: usize) -> Result<Result<Frame, usize>, Vi
     }
     let short = usize::from(second & 0x7f);
     if opcode.is_control() && (!fin || short > 125) {
-        return Err(Violation::Protocol("a control frame that is long or in pieces"));
+        let close = opcode == Opcode::Close;
+        return Err(if close {
+            Violation::Close
+        } else {
+            Violation::Protocol("a long or cut control frame")
+        });
     }
-    let Some((len, extended)) = payload_len(short, rest)? else { return Ok(Err(0)) };
+    let Some((len, extended)) = payload_len(short, rest)? else { return Ok(None) };
     let len = usize::try_from(len).map_err(|_| Violation::TooBig)?;
     if len > max && !opcode.is_control() {
         return Err(Violation::TooBig);
     }
     let start = 2 + extended + 4;
-    let end = start + len;
-    if buf.len() < end {
-        return Ok(Err(end));
+    Ok(Some(Head { fin, opcode, payload: start..start + len }))
+}
+
+/// Takes the frame at the front of `buf`, or says how many bytes it will have (0 where its header is not
+/// there yet). `max` is the most that a payload may have.
+///
+/// # Errors
+/// What RFC 6455 forbids a client: no mask, reserved bits or opcodes, long or fragmented control frames,
+/// lengths that are not in their shortest form; and a payload over `max`.
+pub fn take_frame(buf: &mut [u8], max: usize) -> Result<Result<Frame, usize>, Violation> {
+    let Some(Head { fin, opcode, payload }) = head(buf, max)? else { return Ok(Err(0)) };
+    if buf.len() < payload.end {
+        return Ok(Err(payload.end));
     }
-    let mask = [buf[start - 4], buf[start - 3], buf[start - 2], buf[start - 1]];
-    unmask(&mut buf[start..end], mask);
-    Ok(Ok(Frame { fin, opcode, payload: start..end }))
+    let mask = mask_before(buf, payload.start);
+    unmask(&mut buf[payload.clone()], mask);
+    Ok(Ok(Frame { fin, opcode, payload }))
+}
+
+/// What has come of a frame that is not whole: its kind, and its payload from `skip` on, unmasked.
+pub fn begun(buf: &[u8], skip: usize) -> Option<(Opcode, Vec<u8>)> {
+    let Head { opcode, payload, .. } = head(buf, usize::MAX).ok()??;
+    let mut came = buf.get(payload.start..)?.get(skip..)?.to_vec();
+    let mut mask = mask_before(buf, payload.start);
+    mask.rotate_left(skip % 4);
+    unmask(&mut came, mask);
+    Some((opcode, came))
+}
+
+fn mask_before(buf: &[u8], start: usize) -> [u8; 4] {
+    [buf[start - 4], buf[start - 3], buf[start - 2], buf[start - 1]]
+}
+
+/// How many bytes of `text` are whole characters; the last may still be incomplete.
+///
+/// # Errors
+/// [`Violation::NotUtf8`] where nothing that may follow makes it UTF-8.
+pub fn whole_characters(text: &[u8]) -> Result<usize, Violation> {
+    match std::str::from_utf8(text) {
+        Ok(text) => Ok(text.len()),
+        Err(cut) if cut.error_len().is_none() => Ok(cut.valid_up_to()),
+        Err(_) => Err(Violation::NotUtf8),
+    }
 }
 
 /// The payload's length and how many bytes it took beyond the first seven bits.
@@ -237,6 +299,8 @@ pub struct Fragments {
     opcode: Opcode,
     data: Vec<u8>,
     count: u32,
+    /// Bytes of text that are known to be UTF-8.
+    checked: usize,
 }
 
 /// What a data frame completes.
@@ -253,7 +317,8 @@ pub enum Progress<T> {
 /// Adds a data frame to the message under way, within `max`.
 ///
 /// # Errors
-/// A continuation of nothing, a new message within one, too many pieces, too many bytes.
+/// A continuation of nothing, a new message within one, too many pieces, too many bytes; text that cannot
+/// become UTF-8 any more.
 pub fn assemble(
     under_way: &mut Option<Box<Fragments>>,
     frame: &Frame,
@@ -263,16 +328,16 @@ pub fn assemble(
     match (frame.opcode, under_way.as_mut()) {
         (Opcode::Continuation, None) => return Err(Violation::Protocol("a continuation of nothing")),
         (Opcode::Continuation, Some(message)) => {
-            message.count += 1;
-            if message.count > max.fragments || message.data.len() + payload.len() > max.bytes {
+            if message.count >= max.fragments || message.data.len() + payload.len() > max.bytes {
                 return Err(Violation::TooBig);
             }
-            message.data.extend_from_slice(payload);
+            message.push(payload)?;
         }
         (_, Some(_)) => return Err(Violation::Protocol("a new message within another")),
         (_, None) if frame.fin => return Ok(Progress::Whole),
         (opcode, None) => {
-            *under_way = Some(Box::new(Fragments { opcode, data: payload.to_vec(), count: 1 }));
+            let message = Box::new(Fragments { opcode, data: Vec::new(), count: 0, checked: 0 });
+            under_way.insert(message).push(payload)?;
         }
     }
     if !frame.fin {
@@ -364,6 +429,20 @@ mod tests {
             .map(|_| assemble(&mut empty, &piece(false, Opcode::Continuation), b"", max))
             .find(Result::is_err);
         assert_eq!(end, Some(Err(Violation::TooBig)));
+    }
+
+    #[test]
+    fn what_has_come_of_a_frame_is_readable_from_anywhere_on() {
+        let whole = masked(0x81, "0123456789é".as_bytes());
+        for cut in 6..whole.len() {
+            for skip in 0..=cut - 6 {
+                let (opcode, came) = begun(&whole[..cut], skip).unwrap();
+                assert_eq!((opcode, &came[..]), (Opcode::Text, &"0123456789é".as_bytes()[skip..cut - 6]));
+            }
+        }
+        assert_eq!(begun(&whole[..5], 0), None);
+        assert_eq!(whole_characters(b"a\xc3"), Ok(1));
+        assert_eq!(whole_characters(b"a\xc3("), Err(Violation::NotUtf8));
     }
 
     #[test]

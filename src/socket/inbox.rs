@@ -52,13 +52,15 @@ pub struct Inbox {
     /// The front of a frame that is not whole yet, or frames that were read and wait their turn.
     partial: Vec<u8>,
     fragments: Option<Box<Fragments>>,
+    /// Bytes of text in the frame at the front of `partial` that are known to be UTF-8.
+    checked: usize,
     max: MessageLimits,
 }
 
 impl Inbox {
     /// An inbox that begins with what the handshake read too much.
     pub fn new(max: MessageLimits, already_read: &[u8]) -> Inbox {
-        Inbox { partial: already_read.to_vec(), fragments: None, max }
+        Inbox { partial: already_read.to_vec(), fragments: None, checked: 0, max }
     }
 
     /// The most that a message may have from now on, in bytes.
@@ -120,8 +122,10 @@ impl Inbox {
             let rest = &mut bytes[taken..];
             let so_far = self.fragments.as_ref().map_or(0, |fragments| fragments.len());
             let Ok(frame) = websocket::take_frame(rest, self.max.bytes.saturating_sub(so_far))? else {
+                self.check_begun(rest)?;
                 return Ok((taken, true));
             };
+            self.checked = 0;
             let payload = &rest[frame.payload.clone()];
             taken += frame.payload.end;
             budget.spend(payload.len());
@@ -130,6 +134,24 @@ impl Inbox {
             }
         }
         Ok((taken, false))
+    }
+
+    /// Text that cannot become UTF-8 any more is not waited for to the end of its frame.
+    fn check_begun(&mut self, rest: &[u8]) -> Result<(), Violation> {
+        let Some((opcode, mut came)) = websocket::begun(rest, self.checked) else { return Ok(()) };
+        let cut = match opcode {
+            Opcode::Text => &[],
+            Opcode::Continuation => match self.fragments.as_ref().and_then(|message| message.cut_character())
+            {
+                Some(cut) => cut,
+                None => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        let before = if self.checked == 0 { cut.len() } else { 0 };
+        came.splice(..0, cut[..before].iter().copied());
+        self.checked += websocket::whole_characters(&came)?.saturating_sub(before);
+        Ok(())
     }
 
     fn hand_on(
@@ -176,6 +198,33 @@ mod tests {
             let (seen, done) = taken(&mut inbox, &stream[cut..], &mut Budget::new());
             assert_eq!((seen, done), (vec!["one".to_owned(), "two".to_owned()], true), "{cut}");
             assert!(!inbox.has_leftover());
+        }
+    }
+
+    #[test]
+    fn text_that_is_none_is_refused_while_its_frame_is_under_way_and_good_text_never_is() {
+        let text = "é😀\u{10ffff}x".repeat(3);
+        let pieces = text.as_bytes().split_at(4); // in the middle of a character
+        let mut stream = client_frame(Opcode::Text, pieces.0);
+        stream[0] &= 0x7f;
+        stream.extend(client_frame(Opcode::Continuation, pieces.1));
+        let mut bad = stream.clone();
+        let at = bad.len() - 3; // within the last character but one
+        bad[at] = b'(';
+        for size in 1..9 {
+            let read = |bytes: &[u8]| {
+                let mut inbox = Inbox::new(MessageLimits::bytes(100), b"");
+                let mut heard = Vec::new();
+                for piece in bytes.chunks(size) {
+                    inbox.take(&mut piece.to_vec(), &mut Budget::new(), |message| {
+                        heard.push(message.payload.to_vec());
+                        true
+                    })?;
+                }
+                Ok(heard)
+            };
+            assert_eq!(read(&stream), Ok(vec![text.as_bytes().to_vec()]), "{size}");
+            assert_eq!(read(&bad[..=at]), Err(Violation::NotUtf8), "{size}");
         }
     }
 

@@ -28,6 +28,11 @@ impl EchoServer {
         EchoServer { port, process }
     }
 
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.port

@@ -87,6 +87,22 @@ fn forward_lines(output: impl Read + Send + 'static) -> Receiver<String> {
     lines
 }
 
+/// What a process takes of the memory, in KiB.
+pub fn memory_of(id: u32) -> u64 {
+    status_of(id, "VmRSS:")
+}
+
+/// The most that it has taken so far, in KiB.
+pub fn peak_memory_of(id: u32) -> u64 {
+    status_of(id, "VmHWM:")
+}
+
+fn status_of(id: u32, field: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 /// A port of the loopback that was free a moment ago.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

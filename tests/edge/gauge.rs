@@ -10,9 +10,7 @@ fn proc_file(server: &TestServer, name: &str) -> String {
 
 /// Memory in KiB.
 pub fn memory(server: &TestServer) -> u64 {
-    let status = proc_file(server, "status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
+    process::memory_of(server.id())
 }
 
 /// Time on a processor since its start, in hundredths of a second.

@@ -106,8 +106,11 @@ impl<N: Namespace> Socket<N> {
     pub(super) fn refuse_bytes(&mut self, violation: Violation, ctx: &mut Context<Self>) {
         let reason = match violation {
             Violation::TooBig => CloseReason::TooBig,
-            Violation::Protocol(_) | Violation::NotUtf8 => CloseReason::ProtocolError,
+            Violation::Protocol(_) | Violation::Close | Violation::NotUtf8 => CloseReason::ProtocolError,
         };
         self.end(reason, Some(violation.close_code()), ctx);
+        if violation == Violation::Close {
+            self.finish(ctx); // both sides have closed
+        }
     }
 }
