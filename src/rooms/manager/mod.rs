@@ -149,6 +149,16 @@ impl ConnectionManager {
         self.metrics.active.dec();
     }
 
+    /// A connection does not count any more; somebody may wait for its place.
+    fn forget(&mut self, uid: Uid, ctx: &mut Context<Self>) -> Option<Connection> {
+        let connection = self.connections.remove(uid)?;
+        self.note_gone();
+        let now = clock::uptime_ms();
+        let outcome = self.looks.room_at(&connection.user, &mut self.connections, &self.limits, now);
+        self.carry_out(outcome, ctx);
+        Some(connection)
+    }
+
     /// Does what came of an admission or of a look for ghosts.
     fn carry_out(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         for probed in outcome.probed {
@@ -228,14 +238,8 @@ impl Handler<Gone> for ConnectionManager {
     type Result = ();
 
     fn handle(&mut self, Gone(uid): Gone, ctx: &mut Context<Self>) {
-        match self.connections.remove(uid) {
-            Some(connection) => {
-                self.note_gone();
-                let now = clock::uptime_ms();
-                let outcome = self.looks.room_at(&connection.user, &mut self.connections, &self.limits, now);
-                self.carry_out(outcome, ctx);
-            }
-            None => self.looks.forget(uid),
+        if self.forget(uid, ctx).is_none() {
+            self.looks.forget(uid);
         }
     }
 }
@@ -282,9 +286,15 @@ impl Handler<Look> for ConnectionManager {
 impl Handler<Disconnect> for ConnectionManager {
     type Result = ();
 
-    fn handle(&mut self, Disconnect { whose, reason, answer }: Disconnect, _: &mut Context<Self>) {
-        let meant = self.connections.of(&whose);
-        meant.iter().for_each(|connection| connection.actor.do_send(Signal::Close(reason)));
+    fn handle(&mut self, Disconnect { whose, reason, answer }: Disconnect, ctx: &mut Context<Self>) {
+        let meant: Vec<_> =
+            self.connections.of(&whose).iter().map(|connection| connection.place.uid).collect();
+        // gone at once: who was told that they are disconnected does not find them in a list any more
+        for uid in &meant {
+            if let Some(connection) = self.forget(*uid, ctx) {
+                connection.actor.do_send(Signal::Close(reason));
+            }
+        }
         answer(meant.len());
     }
 }
